@@ -1,4 +1,4 @@
-"""The arrays that stages hand on: twin reference, garment cut-out, generated look. All images are sRGB uint8 H x W x C."""
+"""The arrays that stages hand on: twin reference, garment cut-out, generated look. Images are sRGB uint8 H x W x C."""
 
 from dataclasses import dataclass, field
 
@@ -91,7 +91,7 @@ class CutLook:
 @dataclass(frozen=True)
 class Composited:
     """A finished frame before marking: image H x W x 3; person_alpha, garment_alpha float32 H x W in the frame;
-    label_box (x, y, w, h) pixels of the visible label; scale: frame pixels per look pixel; offset: look origin in it."""
+    label_box (x, y, w, h): the visible label; scale: frame pixels per look pixel; offset: look origin in the frame."""
 
     image: U8
     person_alpha: F32
