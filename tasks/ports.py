@@ -388,17 +388,21 @@ class SweepLedger(Protocol):
     async def due_second_looks(self, limit: int) -> list[StoredObject]:
         """Tombstones on stores without atomic create that must be verified again before 'complete'."""
 
-    async def record_second_look(self, object_id: str, evidence: Mapping[str, Any]) -> None: ...
+    async def record_second_look(self, object_id: str, evidence: Mapping[str, Any]) -> None:
+        """evidence["outcome"] is `held` (the look is done) or `returned` (a late write was removed: due again after
+        the longest possible PUT)."""
 
     async def completable(self) -> list[str]:
         """Withdrawals that are planned and have no open target."""
 
     async def complete(self, withdrawal_id: str, receipt: str, payload: Mapping[str, Any]) -> None: ...
 
-    async def receipt_facts(self, withdrawal_id: str) -> Mapping[str, Any]: ...
+    async def receipt_facts(self, withdrawal_id: str) -> Mapping[str, Any]:
+        """The fields of schemas.receipt.ReceiptFacts (validated by the caller)."""
 
     async def seal(self, sign: Callable[[bytes], str]) -> int:
-        """Chain unsealed evidence rows and sign the new head. Returns rows sealed. Only one sealer at a time."""
+        """Chain unsealed evidence rows (tasks.evidence.chain) and sign the new head (tasks.evidence.head_payload).
+        Returns rows sealed. Only one sealer at a time."""
 
 
 # ---------------------------------------------------------------- ledger: gate
