@@ -32,7 +32,8 @@ def require_loopback(host: str) -> None:
     except ValueError:
         pass
     raise Misconfigured(
-        f"the console refuses to listen on {host!r}: until roles exist it binds loopback only (127.0.0.1, ::1, localhost)",
+        f"the console refuses to listen on {host!r}: until roles exist it binds loopback only "
+        "(127.0.0.1, ::1, localhost)",
         code="console_not_loopback",
     )
 

@@ -21,7 +21,13 @@ def test_every_other_address_is_refused(host: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "mine"),
-    [("127.0.0.1:8000", True), ("localhost", True), ("[::1]:80", True), ("evil.example", False), ("10.0.0.1:80", False)],
+    [
+        ("127.0.0.1:8000", True),
+        ("localhost", True),
+        ("[::1]:80", True),
+        ("evil.example", False),
+        ("10.0.0.1:80", False),
+    ],
 )
 def test_host_headers_of_other_machines_are_seen(value: str, mine: bool) -> None:
     assert is_loopback_host_header(value) is mine
