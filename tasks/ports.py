@@ -468,26 +468,37 @@ class Catalogue(Protocol):
         state: str | None = None,
         limit: int = 500,
     ) -> list[AssetRecord]: ...
-    async def talents(self) -> list[dict[str, Any]]: ...
-    async def talent(self, talent_id: str) -> dict[str, Any] | None: ...
-    async def withdrawals(self, talent_id: str | None = None) -> list[dict[str, Any]]: ...
+    async def talents(self) -> list[dict[str, Any]]:
+        """Per talent: talent_id, name, twins (list of twin_id), state (granted, withdrawn, hold, none), on_hold,
+        hold_reason, fence, withdrawn_at, live (count of PUBLISHED assets)."""
+
+    async def talent(self, talent_id: str) -> dict[str, Any] | None:
+        """One of talents(), or None."""
+
+    async def withdrawals(self, talent_id: str | None = None) -> list[dict[str, Any]]:
+        """Per withdrawal, newest first: withdrawal_id, talent_id, grant_id, effect, reason, status (open, planned,
+        complete), recorded_at, planned_at, completed_at, total, done, open (counts of targets), waiting (on what, or
+        None)."""
+
     async def withdrawal(self, withdrawal_id: str) -> dict[str, Any] | None:
-        """Counts of targets by state, times, the receipt (compact JWS) when complete."""
+        """One of withdrawals() plus receipt (compact JWS, None until complete), or None."""
 
     async def where(self, sku: str) -> dict[str, Any]:
-        """Everything known of a SKU: inbox rows, cells with decision, rejection or asset, and why each is empty."""
+        """{sku, garment (current or None), inbox: [{inbox_id, version, type, state, attempts, error, received_at}],
+        cells: as cells(sku)}."""
 
-    async def cells(self, sku: str | None = None) -> list[dict[str, Any]]: ...
-    async def dead_letters(self, limit: int = 200) -> list[dict[str, Any]]: ...
-    async def dead_letter(self, dead_letter_id: int) -> dict[str, Any] | None: ...
-    async def counts(self) -> dict[str, int]: ...
+    async def cells(self, sku: str | None = None) -> list[dict[str, Any]]:
+        """Per cell: sku, garment_version, talent_id, twin_id, scene, format, cell_id, state (PUBLISHED, REVOKED,
+        REVOKING, blocked, rejected, needs_approval, planned), asset_id (the latest or None), decision (Decision as dict),
+        alternative, rejection (failing measures as dict, or None), cause, changed_at."""
 
+    async def dead_letters(self, limit: int = 200) -> list[dict[str, Any]]:
+        """Newest first: dead_letter_id, topic, partition, offset, key, code, message, source, event_id, attempts, at,
+        replayed_at."""
 
-class Fence(Protocol):
-    """The economy flag: fed by LISTEN and a poll, no SQL per step."""
+    async def dead_letter(self, dead_letter_id: int) -> dict[str, Any] | None:
+        """One of dead_letters() plus raw (bytes), or None."""
 
-    def raised_beyond(self, talent_id: str, fence: int) -> bool: ...
-
-
-class Clock(Protocol):
-    def now(self) -> datetime: ...
+    async def counts(self) -> dict[str, int]:
+        """talents, twins, garments, published, blocked, rejected, revoked, withdrawals_open, inbox_open, outbox_open,
+        dead_letters."""
