@@ -489,7 +489,7 @@ class Catalogue(Protocol):
 
     async def cells(self, sku: str | None = None) -> list[dict[str, Any]]:
         """Per cell: sku, garment_version, talent_id, twin_id, scene, format, cell_id, state (PUBLISHED, REVOKED,
-        REVOKING, blocked, rejected, needs_approval, planned), asset_id (the latest or None), decision (Decision as dict),
+        REVOKING, blocked, rejected, needs_approval, planned), asset_id (latest or None), decision (Decision as dict),
         alternative, rejection (failing measures as dict, or None), cause, changed_at."""
 
     async def dead_letters(self, limit: int = 200) -> list[dict[str, Any]]:
