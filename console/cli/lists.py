@@ -1,4 +1,4 @@
-"""`likeness talents|grants|garments|scenes|assets list|show`, `where`: what the ledger knows, for people and scripts."""
+"""`likeness talents|grants|garments|scenes|assets list|show` and `where`: what the ledger knows."""
 
 import asyncio
 from collections import Counter
