@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
+from infra.embedded.kafka import EmbeddedKafka
 from infra.embedded.ports import pick
 from infra.embedded.postgres import EmbeddedPostgres
+from infra.embedded.prefect_server import EmbeddedPrefect
 from infra.embedded.program import start, stop
+from infra.kafka.topics import ensure_topics, remove_topics
+from infra.settings import KafkaSettings
 
 if TYPE_CHECKING:
     from infra.postgres.ledger import PostgresLedger
@@ -75,3 +79,43 @@ async def ledger(postgres_url: str) -> "AsyncIterator[PostgresLedger]":
 
     async with PostgresLedger.open(postgres_url) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def kafka(session_home: Path) -> Iterator[EmbeddedKafka]:
+    server = EmbeddedKafka(session_home, *pick(2))
+    server.prepare()
+    process = start(server.program)
+    try:
+        server.wait_ready(process)
+        yield server
+    finally:
+        stop(server.program, process)
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(kafka: EmbeddedKafka) -> str:
+    return kafka.bootstrap
+
+
+@pytest.fixture
+def topics(kafka_bootstrap: str) -> KafkaSettings:
+    """How to reach the broker, whose topics are all there and empty."""
+    settings = KafkaSettings(bootstrap=kafka_bootstrap)
+    remove_topics(settings)
+    ensure_topics(settings)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def prefect_api(session_home: Path, postgres: EmbeddedPostgres) -> Iterator[str]:
+    """URL of the API of a Prefect server on PostgreSQL."""
+    postgres.ensure_databases(("prefect",))
+    server = EmbeddedPrefect(session_home, pick(1)[0], postgres.url("prefect"))
+    server.prepare()
+    process = start(server.program)
+    try:
+        server.wait_ready(process)
+        yield server.api_url
+    finally:
+        stop(server.program, process)
