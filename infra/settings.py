@@ -70,6 +70,8 @@ class StoreSettings(Section):
     url: str = Field("", description="file:///folder or s3://bucket/prefix. Empty: `store/` in the home.")
     endpoint_url: str = Field("", description="S3 endpoint, when it is not AWS.")
     region: str = Field("", description="S3 region.")
+    atomic_create: bool = Field(True, description="Whether S3's If-None-Match lets exactly one of two writers win.")
+    replicated: bool = Field(False, description="Whether the bucket is replicated elsewhere (receipts say so).")
 
 
 class PrefectSettings(Section):

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import OKPKey
+from tasks import jws
+from tasks.errors import BadSignature
 
 GENESIS = "0" * 64
 CHAIN_FORMAT = "likeness/evidence/1"
@@ -23,7 +22,7 @@ _LONGEST_TOMBSTONE = 4096
 
 
 def canonical(content: Any) -> bytes:
-    """Canonical JSON: sorted keys, no spaces, UTF-8, times in ISO 8601. Raises TypeError for what JSON has no word for."""
+    """Canonical JSON: sorted keys, no spaces, UTF-8, times in ISO 8601. Raises TypeError for anything else."""
     return json.dumps(
         content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_instant
     ).encode()
@@ -77,9 +76,9 @@ class ChainVerdict:
 
 def verify_chain(rows: Iterable[EvidenceRow], heads: Iterable[str], key: Mapping[str, Any]) -> ChainVerdict:
     """Recompute the chain from its first row and check every signed head against it. `key` is the public JWK."""
-    previous, hashes, position = GENESIS, {}, 0
-    for row in rows:
-        position += 1
+    previous = GENESIS
+    hashes: dict[int, str] = {}
+    for position, row in enumerate(rows, start=1):
         if row.position != position:
             return ChainVerdict(False, len(hashes), 0, f"row {position} is missing", position)
         previous = row_hash(previous, position, row.body)
@@ -95,8 +94,8 @@ def _verify_heads(hashes: Mapping[int, str], heads: list[str], key: Mapping[str,
         content = read_head(head, key)
         if content is None:
             return ChainVerdict(False, len(hashes), count, f"head {count + 1} is not signed by this key")
-        position, hash = content
-        if hashes.get(position) != hash:
+        position, head_hash = content
+        if hashes.get(position) != head_hash:
             return ChainVerdict(False, len(hashes), count, f"the head at {position} does not fit the rows", position)
         newest = max(newest, position)
     if hashes and newest < len(hashes):
@@ -107,17 +106,12 @@ def _verify_heads(hashes: Mapping[int, str], heads: list[str], key: Mapping[str,
 def read_head(head: str, key: Mapping[str, Any]) -> tuple[int, str] | None:
     """(position, hash) that the head signs, None if the signature or the format is not right."""
     try:
-        content = json.loads(verify_compact(head, key))
-    except (JoseError, ValueError):
+        content = json.loads(jws.verify(head, key))
+    except (BadSignature, ValueError):
         return None
     if not isinstance(content, dict) or content.get("chain") != CHAIN_FORMAT:
         return None
     return int(content["position"]), str(content["hash"])
-
-
-def verify_compact(token: str, key: Mapping[str, Any]) -> bytes:
-    """The payload of a compact JWS signed with EdDSA by the JWK `key`. Raises JoseError or ValueError."""
-    return jws.deserialize_compact(token, OKPKey.import_key(dict(key)), algorithms=["EdDSA"]).payload
 
 
 # ---------------------------------------------------------------- tombstone

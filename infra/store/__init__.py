@@ -1,0 +1,1 @@
+"""Store: where bytes live; one adapter per kind of store behind tasks.ports.Store."""
