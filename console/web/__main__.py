@@ -25,7 +25,7 @@ def main() -> None:
                 sessions=OperatorSessions(operator_token(settings.home / "keys")),
                 gate_url=settings.gate.public_url,
                 prefect_url=settings.prefect.ui_url,
-                receipt_key=core.signer.public_jwk(),
+                receipt_key=core.signer.public_jwk,
             )
 
     app = create_app(opener=services)
