@@ -145,6 +145,9 @@ class EmbeddedKafka:
                     "message.max.bytes": 4 * 1024 * 1024,
                     "log.segment.bytes": 64 * 1024 * 1024,
                     "controlled.shutdown.enable": "true",
+                    # after a kill the broker may register again only when its former session has ended
+                    "broker.session.timeout.ms": 3000,
+                    "broker.heartbeat.interval.ms": 500,
                     "num.network.threads": 2,
                     "num.io.threads": 4,
                     "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,

@@ -111,13 +111,13 @@ def same_process(pid: int, created: float) -> psutil.Process | None:
     return None
 
 
-def end_leftover(pid: int, created: float, seconds: float = 10) -> bool:
+def end_leftover(pid: int, created: float, stop_signal: int, seconds: float = 10) -> bool:
     """Stop a process of an earlier supervisor that was killed; True when there was one."""
     process = same_process(pid, created)
     if process is None:
         return False
     with contextlib.suppress(psutil.NoSuchProcess):
-        process.terminate()
+        process.send_signal(stop_signal)
         try:
             process.wait(seconds)
         except psutil.TimeoutExpired:
