@@ -5,7 +5,7 @@ Every ledger method is one transaction unless it says otherwise, takes database 
 TransientError when the database does not answer.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -195,6 +195,9 @@ class IntakeLedger(Protocol):
     ) -> "ConsentOutcome | None":
         """One consent record, its effect and its offset (topic, partition, next offset) in ONE transaction."""
 
+    async def expect_partitions(self, topic: str, partitions: Iterable[int]) -> None:
+        """Name the partitions that must be read to their end before the gate opens."""
+
     async def store_watermark(self, topic: str, partition: int, read_to_end_at: datetime) -> None:
         """The consent topic's partition had been read to its end as of this database time."""
 
@@ -368,6 +371,8 @@ class WorkLedger(Protocol):
 
 # ---------------------------------------------------------------- ledger: sweep and proof
 class SweepLedger(Protocol):
+    async def now(self) -> datetime: ...
+
     async def reap(self) -> int:
         """Expired INTENT rows -> REVOKING (abandoned). Returns how many."""
 
