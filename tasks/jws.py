@@ -8,10 +8,12 @@ from typing import Any
 
 from joserfc import jws
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
-from joserfc.jwa import EdDSA
+from joserfc.jwa import EdDSAAlgorithm, JWSAlgModel
 from joserfc.jwk import OKPKey
 
 from tasks.errors import BadSignature
+
+_EDDSA = EdDSAAlgorithm()
 
 
 class _EdDSAOnly(jws.JWSRegistry):
@@ -19,10 +21,10 @@ class _EdDSAOnly(jws.JWSRegistry):
 
     max_payload_length = 64 * 1024 * 1024
 
-    def get_alg(self, name: str) -> jws.JWSAlgModel:
+    def get_alg(self, name: str) -> JWSAlgModel:
         if name != "EdDSA":
             raise UnsupportedAlgorithmError(f"Algorithm of '{name}' is not EdDSA")
-        return EdDSA
+        return _EDDSA
 
 
 _REGISTRY = _EdDSAOnly()

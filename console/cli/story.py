@@ -19,7 +19,8 @@ from console.cli import story_events
 from console.cli.gate_probe import GateProbe
 from infra.bootstrap.core import Core
 from tasks.errors import ChecksFailed
-from tasks.evidence import tombstone_of, verify_receipt
+from tasks.evidence import tombstone_of
+from tasks.receipts import verify_receipt
 
 Emit = Callable[[Sequence[bytes]], float]
 """Signs the events, sends them and waits for the broker; returns time.monotonic() at the last acknowledgement."""

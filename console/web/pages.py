@@ -10,7 +10,7 @@ from console.web import views
 from console.web.app import Pages
 from schemas.base import FORMATS
 from tasks.errors import NotFound
-from tasks.evidence import verify_receipt
+from tasks.receipts import verify_receipt
 
 router = APIRouter()
 

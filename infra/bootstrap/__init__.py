@@ -1,0 +1,1 @@
+"""Bootstrap: what a process needs, opened once from settings and closed together."""
