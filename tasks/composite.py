@@ -1,4 +1,4 @@
-"""Put a cut-out look into a scene: framed, lit like the scene by a little, grounded by shadow, wrapped, grained, labelled.
+"""Put a cut-out look into a scene: framed, leaning to its light, grounded by shadow, wrapped, grained, labelled.
 
 Blending is in linear light. Where a pixel is all person or all backdrop the answer is exact without it, so only the
 band along the edge is computed in floating point; that is what makes a frame cost tens of milliseconds.
@@ -77,7 +77,7 @@ def _bled(rgba: U8) -> U8:
     return bled
 
 
-def _placed(picture: np.ndarray, placement: Placement, size: tuple[int, int]) -> np.ndarray:  # type: ignore[type-arg]
+def _placed(picture: np.ndarray, placement: Placement, size: tuple[int, int]) -> np.ndarray:
     """A picture of the look's size in the frame; area-averaged when it shrinks."""
     matrix, source = placement.matrix(), picture
     matrix[:, 2] += (placement.scale - 1) / 2

@@ -35,7 +35,9 @@ class C2paMarker:
         signed = self._sign(self._encode(image, statement), c2pa_manifest(statement, _JPEG))
         manifest = self.read(signed)
         if manifest["validation_state"] != "Trusted":
-            raise ChecksFailed(f"{asset_id}: credentials read back as {manifest['validation_state']}: {manifest['failures']}")
+            raise ChecksFailed(
+                f"{asset_id}: credentials read back as {manifest['validation_state']}: {manifest['failures']}"
+            )
         return Marked(signed, _JPEG, hashlib.sha256(signed).hexdigest(), image.shape[1], image.shape[0], manifest)
 
     def read(self, data: bytes, content_type: str = _JPEG) -> dict[str, Any]:

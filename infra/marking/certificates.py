@@ -114,4 +114,6 @@ def read_chain(folder: Path) -> Chain:
     try:
         return Chain(*((folder / _NAMES[kind]).read_text() for kind in ("chain", "key", "anchors")))
     except FileNotFoundError as error:
-        raise Misconfigured(f"no C2PA certificate at {error.filename}: run `likeness up` once, or bring a chain") from error
+        raise Misconfigured(
+            f"no C2PA certificate at {error.filename}: run `likeness up` once, or bring a chain"
+        ) from error

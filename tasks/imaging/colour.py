@@ -15,7 +15,9 @@ from tasks.imaging.pictures import F32, U8
 
 LIGHT_LIMIT = 0.05
 """No channel of a person is ever scaled by more than this (linear light): garment and skin must stay true."""
-_TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])  # fmt: skip
+_TO_XYZ = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+)
 _WHITE = np.array([0.95047, 1.0, 1.08883])
 LUMA = np.array([0.2126729, 0.7151522, 0.0721750], np.float32)
 
@@ -23,14 +25,16 @@ LUMA = np.array([0.2126729, 0.7151522, 0.0721750], np.float32)
 @lru_cache(maxsize=1)
 def _linear_table() -> F32:
     value = np.arange(256) / 255.0
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    table: F32 = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    return table
 
 
 @lru_cache(maxsize=1)
 def _srgb_table() -> U8:
     value = np.arange(4096) / 4095.0
     encoded = np.where(value <= 0.0031308, value * 12.92, 1.055 * value ** (1 / 2.4) - 0.055)
-    return np.rint(encoded * 255).astype(np.uint8)
+    table: U8 = np.rint(encoded * 255).astype(np.uint8)
+    return table
 
 
 def to_linear(srgb: U8) -> F32:
@@ -75,7 +79,8 @@ def ciede2000(first: F32, second: F32, *, lightness: float = 1.0) -> F32:
     turn = np.radians(60) * np.exp(-(((np.degrees(mean_h) - 275) / 25) ** 2))
     rt = -np.sin(turn) * 2 * np.sqrt(mean_c**7 / (mean_c**7 + 25.0**7))
     kl, kc, kh = dl / (lightness * sl), dc / sc, dhh / sh
-    return np.sqrt(np.maximum(kl**2 + kc**2 + kh**2 + rt * kc * kh, 0)).astype(np.float32)
+    delta: F32 = np.sqrt(np.maximum(kl**2 + kc**2 + kh**2 + rt * kc * kh, 0)).astype(np.float32)
+    return delta
 
 
 def palette(lab: F32, count: int = 5) -> tuple[F32, F32]:
@@ -91,7 +96,7 @@ def palette(lab: F32, count: int = 5) -> tuple[F32, F32]:
     labels[order, 0] = seeds
     stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 12, 0.5)
     _, labels, centres = cv2.kmeans(points, count, labels, stop, 1, cv2.KMEANS_USE_INITIAL_LABELS)
-    shares = np.bincount(labels.ravel(), minlength=count).astype(np.float32) / len(points)
+    shares: F32 = (np.bincount(labels.ravel(), minlength=count) / len(points)).astype(np.float32)
     return centres.astype(np.float32), shares
 
 
@@ -110,7 +115,8 @@ def light_match(scene: Scene) -> F32:
     cast = kelvin_gains(scene.light.temperature_k) ** 0.1
     warmth = 1.0 + 0.02 * float(np.clip(scene.tone.warmth, -1, 1)) * np.array([1.0, 0.0, -1.0], np.float32)
     exposure = float(np.clip(scene.light.intensity, 0.2, 3.0)) ** 0.15
-    return np.clip(cast * warmth * exposure, 1 - LIGHT_LIMIT, 1 + LIGHT_LIMIT).astype(np.float32)
+    gains: F32 = np.clip(cast * warmth * exposure, 1 - LIGHT_LIMIT, 1 + LIGHT_LIMIT).astype(np.float32)
+    return gains
 
 
 def apply_gains(srgb: U8, gains: F32) -> U8:

@@ -64,5 +64,7 @@ def crop_backdrop(backdrop: U8, scene: Scene, format: Format) -> U8:
         shrink = scale * 1.2
         source = cv2.resize(backdrop, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
         matrix[:, :2] /= source.shape[1] / columns
-    framed: U8 = cv2.warpAffine(source, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    framed: U8 = cv2.warpAffine(
+        source, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
+    )
     return framed

@@ -80,7 +80,7 @@ class Corner:
     width: int
     height: int
 
-    def of(self, picture: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]  # any dtype, a view
+    def of(self, picture: np.ndarray) -> np.ndarray:
         return picture[self.y : self.y + self.height, self.x : self.x + self.width]
 
 
@@ -128,7 +128,7 @@ def draw_label(image: U8, person: F32, text: str) -> tuple[int, int, int, int]:
     for strength in (0.55, 0.7, 0.82, 0.92, 1.0):
         dark = soft * (1 - strength) + to_linear(_PLATE) * strength
         patch = behind * (1 - plate) + dark * plate
-        patch = patch * (1 - mask[..., None]) + np.float32(0.93) * mask[..., None]
+        patch = (patch * (1 - mask[..., None]) + 0.93 * mask[..., None]).astype(np.float32)
         drawn = to_srgb(patch)
         if measured_contrast(drawn, mask) >= LEAST_CONTRAST:
             break

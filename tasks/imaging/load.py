@@ -77,7 +77,7 @@ def load_backdrop(data: bytes) -> U8:
     return load_photograph(data)
 
 
-def _pixels(twin: Twin, name: str, data: bytes) -> np.ndarray:  # type: ignore[type-arg]  # dtype depends on the file
+def _pixels(twin: Twin, name: str, data: bytes) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data)) as picture:
             picture.load()
@@ -99,7 +99,7 @@ def _verified(twin: Twin, name: str, read: Callable[[str], bytes]) -> bytes:
     return data
 
 
-def _rgba(twin: Twin, name: str, pixels: np.ndarray) -> U8:  # type: ignore[type-arg]
+def _rgba(twin: Twin, name: str, pixels: np.ndarray) -> U8:
     if pixels.ndim != 3 or pixels.shape[2] != 4 or pixels.dtype != np.uint8:
         raise UnusableTwin(f"{twin.twin_id}: {name} must be an 8-bit RGBA picture, it is {pixels.shape} {pixels.dtype}")
     if not (pixels[..., 3] > 127).any():
@@ -107,9 +107,11 @@ def _rgba(twin: Twin, name: str, pixels: np.ndarray) -> U8:  # type: ignore[type
     return np.ascontiguousarray(pixels)
 
 
-def _labels(twin: Twin, name: str, pixels: np.ndarray) -> U8:  # type: ignore[type-arg]
+def _labels(twin: Twin, name: str, pixels: np.ndarray) -> U8:
     if pixels.ndim != 2 or pixels.dtype != np.uint8:
-        raise UnusableTwin(f"{twin.twin_id}: {name} must be an 8-bit label picture, it is {pixels.shape} {pixels.dtype}")
+        raise UnusableTwin(
+            f"{twin.twin_id}: {name} must be an 8-bit label picture, it is {pixels.shape} {pixels.dtype}"
+        )
     unknown = sorted(set(np.unique(pixels).tolist()) - set(PARTS.values()))
     if unknown:
         raise UnusableTwin(f"{twin.twin_id}: {name} has labels {unknown} that name no part")
@@ -123,17 +125,18 @@ def _pose(twin: Twin, pose: str) -> TwinPose:
     raise UnusableTwin(f"{twin.twin_id}: has no pose {pose!r}, only {', '.join(p.pose for p in twin.poses) or 'none'}")
 
 
-def _depth(pixels: np.ndarray) -> F32:  # type: ignore[type-arg]
+def _depth(pixels: np.ndarray) -> F32:
     """Metres from a 16-bit picture in steps of DEPTH_UNIT_M."""
     metres: F32 = pixels.astype(np.float32) * np.float32(DEPTH_UNIT_M)
     return metres
 
 
-def _normals(pixels: np.ndarray) -> F32:  # type: ignore[type-arg]
+def _normals(pixels: np.ndarray) -> F32:
     """Unit vectors from an 8-bit RGB picture, (value - 127.5) / 127.5; black is no surface."""
     vectors = (pixels[..., :3].astype(np.float32) - 127.5) / 127.5
     vectors[~pixels[..., :3].any(axis=-1)] = 0
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6)
+    unit: F32 = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6)
+    return unit
 
 
 def twin_digest(twin: Twin, pose: str = "standing") -> str:

@@ -53,7 +53,8 @@ def _cast(alpha: F32, feet: float, tall: float, middle: float, light: Light) -> 
     softness = 0.35 + float(np.clip(light.softness, 0, 1))
     near, far = _blur(laid, 0.010 * tall * softness, 0.004 * tall), _blur(laid, 0.045 * tall * softness, 0.016 * tall)
     away = np.clip((feet - rows) / (flat * tall * 0.5 + 1e-6), 0, 1)
-    return near * (1 - away) + far * away
+    cast: F32 = near * (1 - away) + far * away
+    return cast
 
 
 def floor_shadow(person: F32, light: Light) -> F32:

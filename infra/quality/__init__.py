@@ -1,0 +1,1 @@
+"""Great Expectations: the judge of every measured image, and its reports."""
