@@ -30,7 +30,7 @@ def plan(
             garment_version=garment.version,
             twin_id=twin.twin_id,
             scene=scene.scene,
-            format=format,
+            format=shape,
             use=Use(
                 talent_id=twin.talent_id,
                 twin_id=twin.twin_id,
@@ -39,7 +39,7 @@ def plan(
                 category=garment.category,
                 territory=scene.market,
                 channels=tuple(dict.fromkeys(garment.channels)),
-                format=format,
+                format=shape,
                 contexts=tuple(dict.fromkeys(garment.contexts)),
                 starts_at=at,
                 ends_at=at + period,
@@ -47,5 +47,5 @@ def plan(
         )
         for twin in sorted(twins, key=lambda twin: twin.twin_id)
         for scene in chosen
-        for format in formats
+        for shape in formats
     ]

@@ -6,6 +6,7 @@ that cannot take one is logged, and the garment goes on.
 
 import logging
 import re
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -30,28 +31,41 @@ def artifact_key(kind: str, sku: str) -> str:
 
 
 class Progress:
-    """One progress artifact per garment, in per cent of its steps."""
+    """One progress artifact per garment, in per cent; told at most twice a second, for each telling costs."""
 
-    def __init__(self, sku: str, steps: int) -> None:
-        self._sku, self._steps, self._done = sku, max(steps, 1), 0
+    def __init__(self, sku: str) -> None:
+        self._sku, self._steps, self._done, self._told = sku, 1, 0, 0.0
         self._id: UUID | None = None
 
-    async def begin(self) -> None:
+    async def begin(self, doing: str) -> None:
         try:
             self._id = await acreate_progress_artifact(
-                progress=0.0, key=artifact_key("progress", self._sku), description=f"{self._sku}: fetching"
+                progress=0.0, key=artifact_key("progress", self._sku), description=f"{self._sku}: {doing}"
             )
         except _SILENT as error:
             log.warning("no progress artifact for %s: %s", self._sku, error)
 
-    async def step(self, done: str, *, steps: int = 1) -> None:
-        self._done = min(self._done + steps, self._steps)
+    def expect(self, steps: int) -> None:
+        self._steps = max(self._done + steps, 1)
+
+    async def step(self, done: str) -> None:
+        self._done = min(self._done + 1, self._steps)
+        if time.monotonic() - self._told >= 0.5:
+            await self._tell(100.0 * self._done / self._steps, done)
+
+    async def show(self, done: int, total: int, text: str) -> None:
+        if time.monotonic() - self._told >= 0.5:
+            await self._tell(100.0 * done / max(total, 1), text)
+
+    async def end(self, outcome: str) -> None:
+        await self._tell(100.0, outcome)
+
+    async def _tell(self, per_cent: float, text: str) -> None:
         if self._id is None:
             return
+        self._told = time.monotonic()
         try:
-            await aupdate_progress_artifact(
-                self._id, progress=round(100.0 * self._done / self._steps, 1), description=f"{self._sku}: {done}"
-            )
+            await aupdate_progress_artifact(self._id, progress=round(per_cent, 1), description=f"{self._sku}: {text}")
         except _SILENT as error:
             log.warning("progress of %s not shown: %s", self._sku, error)
 
@@ -64,6 +78,13 @@ async def show_table(kind: str, sku: str, rows: Sequence[Mapping[str, Any]], des
         await acreate_table_artifact(table=table, key=artifact_key(kind, sku), description=description)
     except _SILENT as error:
         log.warning("no %s table for %s: %s", kind, sku, error)
+
+
+async def show_note(kind: str, name: str, markdown: str, description: str) -> None:
+    try:
+        await acreate_markdown_artifact(markdown=markdown, key=artifact_key(kind, name), description=description)
+    except _SILENT as error:
+        log.warning("no note on %s: %s", name, error)
 
 
 async def show_contact_sheet(sku: str, title: str, gate_url: str, published: Sequence[Mapping[str, str]]) -> None:
@@ -87,7 +108,7 @@ def contact_sheet(sku: str, title: str, gate_url: str, published: Sequence[Mappi
     if not columns:
         return "\n".join([*lines, "No image was published."])
     cells = {(row["twin_id"], row["scene"], row["format"]): row["asset_id"] for row in published}
-    lines.append("| twin | " + " | ".join(f"{scene} {format}" for scene, format in columns) + " |")
+    lines.append("| twin | " + " | ".join(" ".join(column) for column in columns) + " |")
     lines.append("|---" * (len(columns) + 1) + "|")
     for twin_id in sorted({row["twin_id"] for row in published}):
         shown = [_picture(cells.get((twin_id, *column)), gate_url) for column in columns]
