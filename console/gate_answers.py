@@ -5,11 +5,11 @@ from typing import Any, Literal
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from tasks.mark import source_type
 from tasks.ports import ServeRow
 from tasks.serve import Gone, ServeLimits, judge
 
 Refusal = Literal["gone", "missing", "preview_only", "unavailable"]
-DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeSynthetic"
 
 _REFUSALS: dict[Refusal, tuple[int, str, str]] = {
     "gone": (
@@ -60,7 +60,7 @@ def status_of(row: ServeRow, asset_id: str, limits: ServeLimits) -> dict[str, An
         "state": "REVOKING" if not_permitted else asset.state,
         "shown": answer is asset,
         "labelled_synthetic": True,
-        "digital_source_type": DIGITAL_SOURCE_TYPE,
+        "digital_source_type": source_type(str(asset.recipe.get("generator", ""))),
         "c2pa": True,
         "phash": asset.phash,
         "sha256": asset.sha256,

@@ -74,8 +74,8 @@ def issue_receipt(
 
 def _target(target: RevokedTarget, can: StoreCapabilities, pseudonym: Pseudonym) -> ReceiptTarget:
     look = target.second_look
-    proof = look if look is not None and look.get("outcome") == "returned" else target.evidence
-    if not can.atomic_create and look is None:
+    proof = target.evidence if look is None else look
+    if not can.atomic_create and (look is None or look.get("outcome") != "held"):
         raise ChecksFailed(f"object {target.object_id} has had no second look", code="receipt_unproven")
     try:
         return ReceiptTarget(

@@ -5,6 +5,7 @@ stores whose create is not atomic even that may fail: `look_again` verifies ever
 """
 
 import hashlib
+import json
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -37,6 +38,7 @@ async def revoke(target: StoredObject, store: Store, now: Now, purgers: Sequence
 
     Raises TransientError when the store does not answer or other writers keep interfering.
     """
+    can = store.capabilities
     before = await store.read(target.key)
     deleted = 0
     for _ in range(ROUNDS):
@@ -61,15 +63,23 @@ async def revoke(target: StoredObject, store: Store, now: Now, purgers: Sequence
         "verified_at": now().isoformat(),
         "versions_deleted": deleted,
         "purged": [purger.name for purger in purgers],
-        "atomic_create": store.capabilities.atomic_create,
+        "second_look_after_seconds": 0 if can.atomic_create else can.max_put_seconds,
         "outcome": "revoked",
     }
 
 
 async def look_again(target: StoredObject, store: Store, now: Now, purgers: Sequence[Purger] = ()) -> dict[str, Any]:
-    """Second look at a tombstone: outcome `held`, or `returned` when a late write had to be removed again."""
-    if await _only_a_tombstone(target, store) is not None:
-        return {"object_id": target.object_id, "outcome": "held", "verified_at": now().isoformat()}
+    """Second look at a tombstone: outcome `held`, or `returned` when a late write had to be removed again; then a look
+    is due once more (`second_look_after_seconds`)."""
+    there = await _only_a_tombstone(target, store)
+    if there is not None:
+        return {
+            "object_id": target.object_id,
+            "tombstone_sha256": hashlib.sha256(there).hexdigest(),
+            "tombstoned_at": json.loads(there)["at"],
+            "verified_at": now().isoformat(),
+            "outcome": "held",
+        }
     log.error("alert: a write landed on the tombstone of object %s; removing it again", target.object_id)
     return await revoke(target, store, now, purgers) | {"outcome": "returned"}
 

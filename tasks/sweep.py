@@ -57,7 +57,7 @@ class SweepReport:
     @property
     def idle(self) -> bool:
         """Nothing moved: wait before the next round."""
-        return not (self.planned or self.revoked or self.looked_again or self.issued)
+        return not (self.planned or self.revoked or self.looked_again or self.sealed or self.issued)
 
 
 async def sweep_once(services: SweepServices) -> SweepReport:
