@@ -17,7 +17,7 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
 
 
 def run_process(name: str, work: Work) -> int:
-    """Run `work(core, stop)` until it returns or a signal sets `stop`. Returns the exit code: 0, or 1 when set up wrong."""
+    """Run `work(core, stop)` until it returns or a signal sets `stop`. Returns the exit code; 1 when set up wrong."""
     try:
         settings = Settings.load()
         start_logging(settings)

@@ -89,9 +89,7 @@ def read_garment(record: Record, keys: SourceKeys) -> InboxRow | DeadLetter:
     try:
         event = envelope(record)
         authenticate(record, event, keys)
-        garment = _payload(Garment, event)
-        if garment.sku != event.subject:
-            raise InvalidEvent(f"data.sku {garment.sku!r} is not the subject {event.subject!r}", code="key_mismatch")
+        garment = garment_of(event)
     except PermanentError as error:
         return record.dead(error, event)
     return InboxRow(
@@ -114,14 +112,38 @@ def read_consent(record: Record, keys: SourceKeys) -> ConsentRecord:
     try:
         event = envelope(record)
         authenticate(record, event, keys)
-        fact = _payload(CONSENT_FACTS[event.type], event)
-        if fact.talent_id != event.subject:
-            raise InvalidEvent(
-                f"data.talent_id {fact.talent_id!r} is not the subject {event.subject!r}", code="key_mismatch"
-            )
+        fact = fact_of(event)
     except PermanentError as error:
         return refused(record, error, event)
     return ConsentRecord(record, event.source, event.id, fact=fact)
+
+
+def check_event(record: Record) -> CloudEvent:
+    """Everything that is checked at intake but the signature. Raises InvalidEvent."""
+    event = envelope(record)
+    if event.type in CONSENT_FACTS:
+        fact_of(event)
+    else:
+        garment_of(event)
+    return event
+
+
+def garment_of(event: CloudEvent) -> Garment:
+    """The garment that the event states, about its own subject. Raises InvalidEvent."""
+    garment = _payload(Garment, event)
+    if garment.sku != event.subject:
+        raise InvalidEvent(f"data.sku {garment.sku!r} is not the subject {event.subject!r}", code="key_mismatch")
+    return garment
+
+
+def fact_of(event: CloudEvent) -> ConsentFact:
+    """The consent fact that the event states, about its own subject. Raises InvalidEvent."""
+    fact = _payload(CONSENT_FACTS[event.type], event)
+    if fact.talent_id != event.subject:
+        raise InvalidEvent(
+            f"data.talent_id {fact.talent_id!r} is not the subject {event.subject!r}", code="key_mismatch"
+        )
+    return fact
 
 
 def refused(record: Record, error: PermanentError, event: CloudEvent | None = None) -> ConsentRecord:
