@@ -22,8 +22,23 @@ VERSION = "composite-1"
 """Part of the recipe: raise it when pixels change."""
 WRAP = 0.05
 """Most of the backdrop's light that bleeds over a person's edge."""
+WRAP_REACH = 0.006
+"""How far it bleeds inwards, as a share of the frame's height."""
 GRAIN = 0.9
 """Standard deviation of the film grain laid over the whole frame, in 8-bit steps."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """Part of a frame, pixels; right and bottom are exclusive."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def slices(self) -> tuple[slice, slice]:
+        return slice(self.top, self.bottom), slice(self.left, self.right)
 
 
 @dataclass(frozen=True)
@@ -43,11 +58,11 @@ class PreparedBackdrop:
 
 def _grain(width: int, height: int) -> U8:
     """Grain as uint8 around 128, the same for every frame of a size; slightly soft, as film is."""
-    noise = np.random.default_rng(1839).standard_normal((height, width), dtype=np.float32)
-    noise = cv2.GaussianBlur(noise, (0, 0), 0.6)
-    noise *= GRAIN / float(noise.std())
-    steps: U8 = np.clip(np.rint(noise) + 128, 0, 255).astype(np.uint8)
-    return steps
+    tile = np.random.default_rng(1839).standard_normal((540, 540), dtype=np.float32)
+    tile = cv2.GaussianBlur(tile, (0, 0), 0.6, borderType=cv2.BORDER_REFLECT_101)
+    tile *= GRAIN / float(tile.std())
+    steps: U8 = np.clip(np.rint(tile) + 128, 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(np.tile(steps, (height // 540 + 1, width // 540 + 1))[:height, :width])
 
 
 def prepare_backdrop(scene: Scene, backdrop: U8, format: Format) -> PreparedBackdrop:
@@ -55,7 +70,7 @@ def prepare_backdrop(scene: Scene, backdrop: U8, format: Format) -> PreparedBack
     image = crop_backdrop(backdrop, scene, format)
     height, width = image.shape[:2]
     small = to_linear(cv2.resize(image, (width // 4, height // 4), interpolation=cv2.INTER_AREA))
-    glow = cv2.GaussianBlur(small, (0, 0), 0.012 * height / 4 * 4)
+    glow = cv2.GaussianBlur(small, (0, 0), 0.012 * height)
     return PreparedBackdrop(scene, format, image, glow, _grain(width, height), light_match(scene))
 
 
@@ -64,29 +79,34 @@ def _bled(rgba: U8) -> U8:
 
     Outside the figure the colours continue too, so that scaling mixes nothing foreign in.
     """
-    alpha = rgba[..., 3]
-    solid = cv2.erode((alpha >= 250).astype(np.uint8), np.ones((3, 3), np.uint8))
-    weight = solid.astype(np.float32)
-    inside = np.dstack([rgba[..., :3].astype(np.float32) * weight[..., None], weight])
-    near, far = cv2.blur(inside, (7, 7)), cv2.blur(inside, (31, 31))
-    spread = near + 1e-3 * far
-    colour = spread[..., :3] / np.maximum(spread[..., 3:], 1e-6)
-    partly = (solid == 0) & (spread[..., 3] > 1e-6)
-    bled = rgba[..., :3].copy()
-    bled[partly] = np.clip(colour[partly] + 0.5, 0, 255).astype(np.uint8)
+    bled = np.ascontiguousarray(rgba[..., :3])
+    left, top, right, bottom = figure_box(rgba[..., 3], 1)
+    part = np.s_[max(top - 16, 0) : bottom + 16, max(left - 16, 0) : right + 16]
+    solid = cv2.erode(cv2.inRange(rgba[..., 3][part], 250, 255), np.ones((3, 3), np.uint8))
+    inside = cv2.bitwise_and(bled[part], bled[part], mask=solid)
+    partly = np.flatnonzero((solid == 0) & (cv2.blur(solid, (31, 31)) > 0))
+    colour, weight = np.zeros((len(partly), 3), np.float32), np.zeros((len(partly), 1), np.float32)
+    for reach, share in ((7, 1.0), (31, 1e-4)):  # what is near decides; what is farther only where nothing is near
+        sums = cv2.boxFilter(inside, cv2.CV_32F, (reach, reach), normalize=False)
+        counts = cv2.boxFilter(solid // 255, cv2.CV_32F, (reach, reach), normalize=False)
+        colour += share * sums.reshape(-1, 3)[partly]
+        weight += share * counts.reshape(-1, 1)[partly]
+    rows, columns = np.divmod(partly, solid.shape[1])
+    bled[part][rows, columns] = (colour / weight + 0.5).astype(np.uint8)
     return bled
 
 
-def _placed(picture: np.ndarray, placement: Placement, size: tuple[int, int]) -> np.ndarray:
-    """A picture of the look's size in the frame; area-averaged when it shrinks."""
+def _placed(picture: np.ndarray, placement: Placement, box: Box) -> np.ndarray:
+    """What a picture of the look's size shows in this box of the frame; area-averaged when it shrinks."""
+    step = (placement.scale - 1) / 2
     matrix, source = placement.matrix(), picture
-    matrix[:, 2] += (placement.scale - 1) / 2
+    matrix[:, 2] += (step - box.left, step - box.top)
     if placement.scale < 0.7:
         source = cv2.resize(picture, None, fx=placement.scale, fy=placement.scale, interpolation=cv2.INTER_AREA)
-        matrix[0, 0], matrix[1, 1] = (placement.scale * picture.shape[i] / source.shape[i] for i in (1, 0))
-        matrix[:, 2] = placement.offset
+        matrix = np.array([[1, 0, placement.offset[0] - box.left], [0, 1, placement.offset[1] - box.top]], np.float32)
     mode = cv2.BORDER_REPLICATE if picture.ndim == 3 else cv2.BORDER_CONSTANT
     kind = cv2.INTER_CUBIC if picture.ndim == 3 else cv2.INTER_LINEAR
+    size = (box.right - box.left, box.bottom - box.top)
     return np.asarray(cv2.warpAffine(source, matrix, size, flags=kind, borderMode=mode))
 
 
@@ -100,24 +120,39 @@ def _shade(image: U8, light_left: F32) -> None:
         image[part] = cv2.multiply(image[part], cv2.merge([gain] * 3), dtype=cv2.CV_8U)
 
 
-def _blend(behind: U8, person: U8, alpha: F32, glow: F32) -> U8:
-    """Person over backdrop. Edge band: linear light, wrapped by the backdrop's glow; elsewhere one or the other."""
-    height, width = alpha.shape
+def _blend(image: U8, person: U8, alpha: F32, glow: F32, box: Box) -> None:
+    """Person over backdrop, in place, inside the box (`person` and `alpha` have its size).
+
+    Edge band: linear light, wrapped by the backdrop's glow; elsewhere it is one or the other.
+    """
+    behind = np.ascontiguousarray(image[box.slices()])
     inside = (alpha >= 0.998).astype(np.uint8)
-    reach = max(3, round(0.006 * height))
+    reach = max(3, round(WRAP_REACH * image.shape[0]))
     deep = cv2.erode(inside, np.ones((reach, reach), np.uint8))
-    image = behind.copy()
-    cv2.copyTo(person, inside, image)
+    blended = behind.copy()
+    cv2.copyTo(person, inside, blended)
     band = np.flatnonzero((alpha > 0.002) & (deep == 0))
     a = alpha.ravel()[band][:, None]
-    light = to_linear(person.reshape(-1, 3)[band])
-    back = to_linear(behind.reshape(-1, 3)[band])
-    soft = cv2.blur(deep.astype(np.float32), (reach, reach)).ravel()[band][:, None]
-    y, x = np.divmod(band, width)
-    around = glow[np.minimum(y // 4, glow.shape[0] - 1), np.minimum(x // 4, glow.shape[1] - 1)]
-    wrapped = light + WRAP * (1 - soft) ** 2 * (around - light)
-    image.reshape(-1, 3)[band] = to_srgb(wrapped * a + back * (1 - a))
-    return image
+    light, back = to_linear(person.reshape(-1, 3)[band]), to_linear(behind.reshape(-1, 3)[band])
+    depth = cv2.blur(deep.astype(np.float32), (reach, reach)).ravel()[band][:, None]
+    y, x = np.divmod(band, alpha.shape[1])
+    rows, columns = glow.shape[:2]
+    around = glow[np.minimum((y + box.top) // 4, rows - 1), np.minimum((x + box.left) // 4, columns - 1)]
+    wrapped = light + np.float32(WRAP) * (1 - depth) ** 2 * (around - light)
+    blended.reshape(-1, 3)[band] = to_srgb(wrapped * a + back * (1 - a))
+    image[box.slices()] = blended
+
+
+def _figure_in_frame(alpha: F32, placement: Placement, size: tuple[int, int]) -> Box:
+    """The part of the frame that the figure fills, with a little room for interpolation."""
+    left, top, right, bottom = figure_box(alpha, 0.0)
+    x, y = placement.offset
+    return Box(
+        max(0, int(placement.scale * left + x) - 4),
+        max(0, int(placement.scale * top + y) - 4),
+        min(size[0], int(placement.scale * right + x) + 5),
+        min(size[1], int(placement.scale * bottom + y) + 5),
+    )
 
 
 def composite_prepared(look: CutLook, prepared: PreparedBackdrop, twin: TwinReference) -> Composited:
@@ -129,15 +164,16 @@ def composite_prepared(look: CutLook, prepared: PreparedBackdrop, twin: TwinRefe
     if figure_box(alpha) == (0, 0, 0, 0):
         raise UnusablePhotograph(f"the cut-out look of {twin.twin.twin_id} shows nobody", code="empty_look")
     placement, size = place_person(alpha, prepared.format), FORMAT_PIXELS[prepared.format]
-    person = apply_gains(_placed(_bled(look.rgba), placement, size), prepared.gains)
-    person_alpha = np.clip(_placed(alpha, placement, size), 0, 1)
-    garment_alpha = np.clip(_placed(look.garment_alpha.astype(np.float32), placement, size), 0, 1)
-    behind = prepared.image.copy()
-    _shade(behind, floor_shadow(person_alpha, prepared.scene.light))
-    image = _blend(behind, person, person_alpha, prepared.glow)
+    whole, box = Box(0, 0, *size), _figure_in_frame(alpha, placement, size)
+    person = apply_gains(_placed(_bled(look.rgba), placement, box), prepared.gains)
+    person_alpha = _placed(alpha, placement, whole)
+    garment_alpha = _placed(look.garment_alpha.astype(np.float32), placement, whole)
+    image = prepared.image.copy()
+    _shade(image, floor_shadow(person_alpha, prepared.scene.light))
+    _blend(image, person, np.ascontiguousarray(person_alpha[box.slices()]), prepared.glow, box)
     image = _with_grain(image, prepared.grain)
-    box = draw_label(image, person_alpha, prepared.scene.label_text)
-    return Composited(image, person_alpha, garment_alpha, box, float(placement.scale), placement.offset)
+    label_box = draw_label(image, person_alpha, prepared.scene.label_text)
+    return Composited(image, person_alpha, garment_alpha, label_box, float(placement.scale), placement.offset)
 
 
 def _with_grain(image: U8, grain: U8) -> U8:

@@ -38,43 +38,65 @@ _FACE_SIZE = 64
 
 @dataclass(frozen=True)
 class _View:
-    """The frame and the twin as it would stand in it, both at working size; `tall` is the twin's height there."""
+    """Frame and twin round the person, at working size. `tall` is the twin's height there; grey_* are luma 0..255."""
 
     frame: U8
+    grey: U8
     alpha: F32
     garment: F32
     twin: U8
+    twin_grey: U8
     twin_alpha: F32
     parts: U8
     covered: F32
     tall: float
 
 
+def _crop(frame: Composited, twin: TwinReference) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the frame's part that holds both the person and the twin, with some room."""
+    height, width = frame.person_alpha.shape
+    left, top, right, bottom = figure_box(frame.person_alpha)
+    a, b, c, d = (frame.scale * v for v in figure_box(twin.rgba[..., 3], 64))
+    x, y = frame.offset
+    room = round(0.04 * height)
+    left, top = min(left, round(a + x)) - room, min(top, round(b + y)) - room
+    right, bottom = max(right, round(c + x)) + room, max(bottom, round(d + y)) + room
+    return max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+
+
 def _view(frame: Composited, look: CutLook, twin: TwinReference) -> _View:
-    height, width = frame.image.shape[:2]
-    k = min(1.0, _WORK_HEIGHT / height)
-    size = (round(width * k), round(height * k))
-    scale, (x, y) = frame.scale * k, frame.offset
-    matrix = np.array([[scale, 0, x * k + (scale - 1) / 2], [0, scale, y * k + (scale - 1) / 2]], np.float32)
+    left, top, right, bottom = _crop(frame, twin)
+    k = min(1.0, _WORK_HEIGHT / frame.image.shape[0])
+    size = (max(1, round((right - left) * k)), max(1, round((bottom - top) * k)))
+    scale, x, y = frame.scale * k, (frame.offset[0] - left) * k, (frame.offset[1] - top) * k
 
     def placed(picture: Any, kind: int) -> Any:
+        """A picture of the look's size where the composite put it; area-averaged when it shrinks."""
+        step = (scale - 1) / 2
+        matrix = np.array([[scale, 0, x + step], [0, scale, y + step]], np.float32)
         if scale < 0.7 and kind != cv2.INTER_NEAREST:
-            small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-            moved = np.array([[1, 0, x * k], [0, 1, y * k]], np.float32)
-            return cv2.warpAffine(small, moved, size, flags=kind)
+            picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            matrix = np.array([[1, 0, x], [0, 1, y]], np.float32)
         return cv2.warpAffine(picture, matrix, size, flags=kind)
 
+    def shrunk(picture: Any) -> Any:
+        return cv2.resize(picture[top:bottom, left:right], size, interpolation=cv2.INTER_AREA)
+
+    small = shrunk(frame.image)
+    stand_in = placed(np.ascontiguousarray(twin.rgba[..., :3]), cv2.INTER_LINEAR)
     twin_alpha = placed(twin.rgba[..., 3], cv2.INTER_LINEAR).astype(np.float32) / np.float32(255)
-    _, top, _, bottom = figure_box(twin_alpha)
+    _, above, _, below = figure_box(twin_alpha)
     return _View(
-        frame=cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA),
-        alpha=cv2.resize(frame.person_alpha, size, interpolation=cv2.INTER_AREA),
-        garment=cv2.resize(frame.garment_alpha, size, interpolation=cv2.INTER_AREA),
-        twin=placed(np.ascontiguousarray(twin.rgba[..., :3]), cv2.INTER_CUBIC),
+        frame=small,
+        grey=cv2.cvtColor(small, cv2.COLOR_RGB2GRAY),
+        alpha=shrunk(frame.person_alpha),
+        garment=shrunk(frame.garment_alpha),
+        twin=stand_in,
+        twin_grey=cv2.cvtColor(stand_in, cv2.COLOR_RGB2GRAY),
         twin_alpha=twin_alpha,
         parts=placed(twin.parts, cv2.INTER_NEAREST),
         covered=placed(look.covered.astype(np.float32), cv2.INTER_LINEAR),
-        tall=float(max(bottom - top, 1)),
+        tall=float(max(below - above, 1)),
     )
 
 
@@ -164,8 +186,7 @@ def _edge_distance(mine: Any, true: Any, free: Any, tall: float) -> float:
 
 def _skin(view: _View) -> Row:
     """CIEDE2000 between the skin that nothing covers and the same skin of the twin, medians; 0 if none is seen."""
-    skin = _SKIN[view.parts] & (view.alpha > 0.95) & (view.twin_alpha > 0.95) & (view.covered < 0.02)
-    skin = _eroded(skin, 1)
+    skin = _SKIN[view.parts] & _bare(view, 1)
     if int(skin.sum()) < 60:
         return {"skin_delta_e": 0.0, "skin_pixels": int(skin.sum())}
     seen, true = to_lab(_sample(view.frame[skin])), to_lab(_sample(view.twin[skin]))
@@ -192,37 +213,40 @@ def _face(view: _View) -> Row:
     return {"face_difference": 1.0 - alike, "face_delta_e": float(delta.mean())}
 
 
-def _sharpness(view: _View, look: CutLook) -> Row:
-    """Edge energy of the uncovered person over the twin's own at the same size, and of the garment by itself."""
-    grey, twin = (cv2.cvtColor(p, cv2.COLOR_RGB2GRAY).astype(np.float32) for p in (view.frame, view.twin))
-    free = _eroded((view.alpha > 0.95) & (view.twin_alpha > 0.95) & (view.covered < 0.02), 2)
+def _sharpness(view: _View) -> Row:
+    """Edge energy of the uncovered person over the twin's own, both seen at half the working size."""
+    free = _bare(view, 2)
     energy = []
-    for picture in (grey, twin):
-        smooth = cv2.GaussianBlur(picture, (0, 0), 0.7)
-        edges = np.abs(cv2.Laplacian(smooth, cv2.CV_32F))
+    for picture in (view.grey, view.twin_grey):
+        edges = np.abs(cv2.Laplacian(cv2.GaussianBlur(picture, (0, 0), 0.8).astype(np.float32), cv2.CV_32F))
         energy.append(float(np.sqrt((edges[free] ** 2).mean())) if int(free.sum()) > 60 else 0.0)
-    return {"sharpness": (energy[0] + 0.3) / (energy[1] + 0.3)}
+    return {"sharpness": _ratio(energy[0] + 0.3, energy[1] + 0.3)}
+
+
+def _bare(view: _View, inset: int) -> Any:
+    """Where the frame must show the twin's own pixels."""
+    return _eroded((view.alpha > 0.95) & (view.twin_alpha > 0.95) & (view.covered < 0.02), inset)
 
 
 def _exposure(view: _View) -> Row:
-    """Mean lightness of the person over the twin's where nothing is covered, and clipped pixels of the whole frame."""
-    person = (view.alpha > 0.95) & (view.twin_alpha > 0.95) & (view.covered < 0.02)
-    grey = cv2.cvtColor(view.frame, cv2.COLOR_RGB2GRAY)
-    twin = cv2.cvtColor(view.twin, cv2.COLOR_RGB2GRAY)
-    ratio = _ratio(grey[person].mean() + 1, twin[person].mean() + 1) if person.any() else 1.0
+    """Mean luma of the bare person over the twin's, and the share of clipped pixels round the person."""
+    bare = _bare(view, 0)
+    ratio = _ratio(view.grey[bare].mean() + 1, view.twin_grey[bare].mean() + 1) if bare.any() else 1.0
+    red, green, blue = cv2.split(view.frame)
+    darkest, lightest = cv2.min(cv2.min(red, green), blue), cv2.max(cv2.max(red, green), blue)
     return {
         "exposure": ratio,
-        "clipped_white": float((view.frame.min(axis=2) >= 254).mean()),
-        "clipped_black": float((view.frame.max(axis=2) <= 2).mean()),
-        "brightness": float(grey.mean()) / 255,
+        "clipped_white": float((darkest >= 254).mean()),
+        "clipped_black": float((lightest <= 2).mean()),
+        "brightness": float(view.grey.mean()) / 255,
     }
 
 
-def _edges(frame: Composited, view: _View) -> Row:
+def _edges(view: _View) -> Row:
     """halo: share of the outline that is clearly lighter or darker than both sides; holes: gaps inside the figure."""
     alpha = view.alpha
     band = (alpha > 0.15) & (alpha < 0.85)
-    grey = cv2.cvtColor(view.frame, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    grey = view.grey.astype(np.float32)
     inner, outer = _eroded(alpha > 0.9, 2), ~_dilated(alpha > 0.1, 2)
     sides = []
     for side in (inner, outer):
@@ -276,10 +300,11 @@ def measure(
     height, width = frame.image.shape[:2]
     row: Row = {"scene": scene.scene, "format": format, "twin": twin.twin.twin_id, "generator": look.generator}
     row |= _garment_colour(view, garment) | _silhouette(view) | _skin(view) | _face(view)
-    row |= _sharpness(view, look) | _exposure(view) | _edges(frame, view) | _placement(frame, look, twin)
+    row |= _sharpness(view) | _exposure(view) | _edges(view) | _placement(frame, look, twin)
     row |= _label(frame, scene)
     row |= {"width": width, "height": height, "right_size": int((width, height) == FORMAT_PIXELS[format])}
-    row |= {"phash": phash(frame.image), "fine_print": fine_print(frame.image)}
+    tiny = cv2.resize(frame.image, (64, 64), interpolation=cv2.INTER_AREA)
+    row |= {"phash": phash(tiny), "fine_print": fine_print(tiny)}
     return {name: _finite(value) for name, value in row.items()}
 
 

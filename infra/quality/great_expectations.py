@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import great_expectations as gx
-import great_expectations.expectations.core as gxe
 import pandas as pd
 from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.expectations.core.expect_column_values_to_be_between import ExpectColumnValuesToBeBetween
+from great_expectations.expectations.core.expect_column_values_to_not_be_null import ExpectColumnValuesToNotBeNull
+from great_expectations.expectations.core.expect_table_row_count_to_be_between import ExpectTableRowCountToBeBetween
 
 from tasks.errors import ChecksFailed
 from tasks.judge import MEASURES, THRESHOLDS, Failure, Threshold, Verdict, failure_of
@@ -20,12 +22,12 @@ _BY_MEASURE = {threshold.measure: threshold for threshold in THRESHOLDS}
 
 def suite_of(thresholds: Sequence[Threshold]) -> Any:
     """Between and NotBeNull for every measure (Between ignores what is missing), and at least one row."""
-    expectations: list[Any] = [gxe.ExpectTableRowCountToBeBetween(min_value=1)]
+    expectations: list[Any] = [ExpectTableRowCountToBeBetween(min_value=1)]
     for threshold in thresholds:
         meta = {"protects": threshold.protects, "sentence": threshold.sentence}
-        expectations.append(gxe.ExpectColumnValuesToNotBeNull(column=threshold.measure, meta=meta))
+        expectations.append(ExpectColumnValuesToNotBeNull(column=threshold.measure, meta=meta))
         expectations.append(
-            gxe.ExpectColumnValuesToBeBetween(
+            ExpectColumnValuesToBeBetween(
                 column=threshold.measure, min_value=threshold.least, max_value=threshold.most, meta=meta
             )
         )
@@ -82,8 +84,8 @@ class GreatExpectationsJudge:
         wanted = {"result_format": "COMPLETE", "unexpected_index_column_names": ["image_id"]}
         with self._lock:
             batch = self._batch.get_batch({"dataframe": frame})
-            report: dict[str, Any] = batch.validate(self._suite, result_format=wanted).to_json_dict()
-        return report
+            result: Any = batch.validate(self._suite, result_format=wanted)
+            return dict(result.to_json_dict())
 
 
 def _verdict(image_id: str, failures: Mapping[str, Mapping[str, Failure]]) -> Verdict:

@@ -30,7 +30,7 @@ class Placement:
         return np.array([[self.scale, 0, self.offset[0]], [0, self.scale, self.offset[1]]], np.float32)
 
 
-def figure_box(alpha: F32, threshold: float = 0.25) -> tuple[int, int, int, int]:
+def figure_box(alpha: F32 | U8, threshold: float = 0.25) -> tuple[int, int, int, int]:
     """Left, top, right, bottom (exclusive) of the figure; all zero if there is none."""
     seen = alpha > threshold
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))

@@ -128,8 +128,8 @@ def draw_label(image: U8, person: F32, text: str) -> tuple[int, int, int, int]:
     for strength in (0.55, 0.7, 0.82, 0.92, 1.0):
         dark = soft * (1 - strength) + to_linear(_PLATE) * strength
         patch = behind * (1 - plate) + dark * plate
-        patch = (patch * (1 - mask[..., None]) + 0.93 * mask[..., None]).astype(np.float32)
-        drawn = to_srgb(patch)
+        patch = patch * (1 - mask[..., None]) + np.float32(0.93) * mask[..., None]
+        drawn = to_srgb(patch.astype(np.float32))
         if measured_contrast(drawn, mask) >= LEAST_CONTRAST:
             break
     corner.of(image)[:] = drawn

@@ -12,7 +12,9 @@ from tasks.imaging.pictures import F32, U8
 
 
 def _grey(image: U8, size: int) -> F32:
-    small = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+    """Grey, size x size, by way of 64 x 64, so that an image shrunk to that gives the same hashes."""
+    small = cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(small, (size, size), interpolation=cv2.INTER_AREA)
     grey: F32 = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
     return grey
 
