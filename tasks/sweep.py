@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from pydantic import ValidationError
+
 from schemas.asset import StoredObject
 from schemas.receipt import ReceiptFacts
-from tasks.errors import LikenessError
+from tasks.errors import ChecksFailed, LikenessError
 from tasks.ports import Signer, Store, SweepLedger
 from tasks.receipts import Issued, Pseudonym, issue_receipt
 from tasks.revoke import Now, Purger, look_again, revoke
@@ -128,11 +130,12 @@ async def _complete(withdrawal_id: str, services: SweepServices) -> Issued | Non
 
     Evidence that proves too little is for a person: it alerts, and other withdrawals go on.
     """
-    facts = ReceiptFacts.model_validate(await services.ledger.receipt_facts(withdrawal_id))
+    facts = await services.ledger.receipt_facts(withdrawal_id)
     try:
-        issued = issue_receipt(facts, services.store.capabilities, services.signer, services.pseudonym)
-    except LikenessError as error:
-        log.error("alert: no receipt for withdrawal %s: %s", withdrawal_id, error.message)
+        known = ReceiptFacts.model_validate(facts)
+        issued = issue_receipt(known, services.store.capabilities, services.signer, services.pseudonym)
+    except (ValidationError, ChecksFailed) as error:
+        log.error("alert: no receipt for withdrawal %s: %s", withdrawal_id, error)
         return None
     await services.archive.keep(issued)
     await services.ledger.complete(withdrawal_id, issued.token, issued.receipt.model_dump(mode="json"))

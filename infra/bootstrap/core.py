@@ -42,7 +42,14 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
     async with AsyncExitStack() as stack:
         store = await open_store(settings.store)
         stack.push_async_callback(store.close)
-        ledger = await stack.enter_async_context(PostgresLedger.open(settings.ledger.url))
+        ledger = await stack.enter_async_context(
+            PostgresLedger.open(
+                settings.ledger.url,
+                pool=settings.ledger.pool,
+                publish_lease_seconds=settings.limits.publish_lease_seconds,
+                attempts=settings.limits.inbox_attempts,
+            )
+        )
         yield Core(
             settings,
             ledger,
