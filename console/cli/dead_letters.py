@@ -14,8 +14,18 @@ from tasks.errors import BadSignature, NotFound
 
 dead_letters = typer.Typer(help="Events that were refused, and why.", no_args_is_help=True)
 SIGNATURE_CODES = frozenset(
-    ("signature_missing", "signature_ambiguous", "signature_malformed", "bad_signature", "unknown_source")
-    + ("unknown_key", "type_not_allowed", "subject_not_allowed", "talent_not_allowed", "brand_not_allowed")
+    [
+        "signature_missing",
+        "signature_ambiguous",
+        "signature_malformed",
+        "bad_signature",
+        "unknown_source",
+        "unknown_key",
+        "type_not_allowed",
+        "subject_not_allowed",
+        "talent_not_allowed",
+        "brand_not_allowed",
+    ]
 )
 COLUMNS = ("dead_letter_id", "code", "message", "source", "event_id", "topic", "dead_at", "replayed_at")
 
