@@ -56,16 +56,19 @@ class Grant(Schema):
 
 
 class GrantStatus(Schema):
-    """One grant of the talent as it stands: its highest version that is alive, or none, and what spares its assets.
+    """One grant of the talent as it stands, derived from all of its facts by tasks.protocol.
 
-    `floor`: versions up to here are withdrawn. `spared`: per withdrawn version, until when assets made under it
-    may still be served (`run_off`: a date; `stop_new`: the end of each asset's use, written as the grant's end).
+    `floor`: versions up to here are withdrawn. `alive`: the versions that are not. `current`: the highest of these.
+    `latest`: the highest version known, alive or not; spared assets are judged by it when nothing is alive.
+    `spared`: per withdrawn version, until when assets made under it may still be served (`run_off`: a date;
+    `stop_new`: the end of each asset's use, written as the grant's end). A version in neither is gone.
     """
 
     grant_id: Identifier
     floor: int = 0
+    alive: tuple[int, ...] = ()
     current: Grant | None = None
-    known: tuple[Grant, ...] = ()
+    latest: Grant | None = None
     spared: dict[int, datetime] = {}
     uses: int = 0
     """Published and intended assets under this grant, for max_uses."""

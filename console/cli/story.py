@@ -70,7 +70,7 @@ class Story:
             if talent is None or (status is None and view.withdrawn_at is None):
                 events.append(story_events.granted(grant))
                 continue
-            taken = max((g.version for g in status.known), default=0) if status else 0
+            taken = status.latest.version if status and status.latest else 0
             version = max(taken, status.floor if status else 0, grant["version"]) + 1
             events.append(story_events.granted(grant, version=version, signed_at=datetime.now(UTC)))
             regranted = grant["talent_id"]

@@ -48,6 +48,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
                 pool=settings.ledger.pool,
                 publish_lease_seconds=settings.limits.publish_lease_seconds,
                 attempts=settings.limits.inbox_attempts,
+                longest_put_seconds=store.capabilities.max_put_seconds,
             )
         )
         yield Core(

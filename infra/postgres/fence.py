@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -15,26 +15,27 @@ POLL_SECONDS = 0.25
 log = logging.getLogger(__name__)
 
 
-class LedgerSignals:
-    """Implements ports.Fence and lets a dresser sleep until there may be work. Reconnects by itself."""
+class PostgresFence:
+    """Implements ports.Fence. `inbox` is set whenever there may be new work; `on_raised` is called with the talent
+    whenever a fence rose, and once for each at the start. Reconnects by itself; while the database is away it knows what it knew."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, on_raised: Callable[[str], object] | None = None) -> None:
+        self.inbox = asyncio.Event()
         self._dsn = plain_dsn(url)
+        self._on_raised = on_raised
         self._fences: dict[str, int] = {}
-        self._inbox = asyncio.Event()
-        self._closed = False
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str) -> "AsyncIterator[LedgerSignals]":
-        signals = cls(url)
+    async def open(cls, url: str, on_raised: Callable[[str], object] | None = None) -> "AsyncIterator[PostgresFence]":
+        """Raises ServiceUnavailable when the database is away at the start."""
+        fence = cls(url, on_raised)
         async with translated():
-            connection = await asyncpg.connect(signals._dsn)
-        listening = asyncio.create_task(signals._listen(connection))
+            connection = await asyncpg.connect(fence._dsn)
+        listening = asyncio.create_task(fence._listen(connection))
         try:
-            yield signals
+            yield fence
         finally:
-            signals._closed = True
             listening.cancel()
             with suppress(asyncio.CancelledError):
                 await listening
@@ -42,19 +43,8 @@ class LedgerSignals:
     def raised_beyond(self, talent_id: str, fence: int) -> bool:
         return self._fences.get(talent_id, 0) > fence
 
-    async def wait_for_inbox(self, timeout_seconds: float) -> bool:
-        """True when woken, False after the timeout; either way, look into the inbox."""
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                await self._inbox.wait()
-        except TimeoutError:
-            return False
-        finally:
-            self._inbox.clear()
-        return True
-
     async def _listen(self, connection: asyncpg.Connection) -> None:
-        while not self._closed:
+        while True:
             try:
                 async with translated():
                     await self._follow(connection)
@@ -93,7 +83,10 @@ class LedgerSignals:
         self._raise(talent_id, int(fence))
 
     def _on_inbox(self, _connection: Any, _pid: int, _channel: str, _payload: str) -> None:
-        self._inbox.set()
+        self.inbox.set()
 
     def _raise(self, talent_id: str, fence: int) -> None:
-        self._fences[talent_id] = max(fence, self._fences.get(talent_id, 0))
+        if fence > self._fences.get(talent_id, -1):
+            self._fences[talent_id] = fence
+            if self._on_raised is not None:
+                self._on_raised(talent_id)
