@@ -38,7 +38,6 @@ async def revoke(target: StoredObject, store: Store, now: Now, purgers: Sequence
 
     Raises TransientError when the store does not answer or other writers keep interfering.
     """
-    can = store.capabilities
     before = await store.read(target.key)
     deleted = 0
     for _ in range(ROUNDS):
@@ -63,14 +62,14 @@ async def revoke(target: StoredObject, store: Store, now: Now, purgers: Sequence
         "verified_at": now().isoformat(),
         "versions_deleted": deleted,
         "purged": [purger.name for purger in purgers],
-        "second_look_after_seconds": 0 if can.atomic_create else can.max_put_seconds,
+        "atomic_create": store.capabilities.atomic_create,
         "outcome": "revoked",
     }
 
 
 async def look_again(target: StoredObject, store: Store, now: Now, purgers: Sequence[Purger] = ()) -> dict[str, Any]:
-    """Second look at a tombstone: outcome `held`, or `returned` when a late write had to be removed again; then a look
-    is due once more (`second_look_after_seconds`)."""
+    """Second look at a tombstone: outcome `held`, or `returned` when a late write had to be removed again; then a
+    look is due once more."""
     there = await _only_a_tombstone(target, store)
     if there is not None:
         return {

@@ -111,11 +111,10 @@ async def test_writes_that_never_end_leave_the_object_open(store: MemoryStore, t
 
 async def test_the_second_look_finds_a_late_write_and_removes_it(target: StoredObject) -> None:
     store = MemoryStore(atomic_create=False, versioned=False)
-    assert (await revoke(target, store, now))["second_look_after_seconds"] == store.capabilities.max_put_seconds
+    await revoke(target, store, now)
     store.write_late(KEY, IMAGE)
     evidence = await look_again(target, store, now)
     assert (evidence["outcome"], evidence["found"]) == ("returned", "expected")
-    assert evidence["second_look_after_seconds"] > 0
     assert left(store) == ["ob-1"]
     assert (await look_again(target, store, now))["outcome"] == "held"
 
@@ -128,8 +127,9 @@ async def test_the_second_look_finds_a_late_write_beneath_the_tombstone(target: 
     assert left(store) == ["ob-1"]
 
 
-async def test_a_store_with_atomic_create_asks_for_no_second_look(store: MemoryStore, target: StoredObject) -> None:
-    assert not (await revoke(target, store, now))["second_look_after_seconds"]
+@pytest.mark.parametrize("atomic", [True, False])
+async def test_the_evidence_says_whether_the_store_can_be_trusted_at_once(target: StoredObject, atomic: bool) -> None:
+    assert (await revoke(target, MemoryStore(atomic_create=atomic), now))["atomic_create"] is atomic
 
 
 class EdgeThatFailsOnce:
