@@ -14,7 +14,7 @@ from tasks.errors import BadSignature, NotFound
 
 dead_letters = typer.Typer(help="Events that were refused, and why.", no_args_is_help=True)
 SIGNATURE_CODES = frozenset(
-    [
+    {
         "signature_missing",
         "signature_ambiguous",
         "signature_malformed",
@@ -25,7 +25,7 @@ SIGNATURE_CODES = frozenset(
         "subject_not_allowed",
         "talent_not_allowed",
         "brand_not_allowed",
-    ]
+    }
 )
 COLUMNS = ("dead_letter_id", "code", "message", "source", "event_id", "topic", "dead_at", "replayed_at")
 
@@ -72,6 +72,7 @@ def replay_dead_letter(
             raw, key = bytes(row["raw"]), bytes(row["key"] or b"").decode("utf-8", "replace")
             header = (SIGNATURE_HEADER, signature_of(settings, raw).encode())
             partition, offset = producer.send(row["topic"], key, raw, [header])
+            _mark_replayed(dead_letter_id)
             sent.append(
                 {"dead_letter_id": dead_letter_id, "topic": row["topic"], "partition": partition, "offset": offset}
             )
@@ -83,6 +84,10 @@ def _found(dead_letter_id: int) -> dict[str, Any]:
     if row is None:
         raise NotFound(f"There is no dead letter {dead_letter_id}.")
     return row
+
+
+def _mark_replayed(dead_letter_id: int) -> None:
+    with_core(lambda core: core.ledger.mark_replayed(dead_letter_id))
 
 
 def _pretty(raw: bytes) -> str:
