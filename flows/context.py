@@ -76,6 +76,9 @@ class Shelf:
                 self._prepared.popitem(last=False)
         return self._prepared[key]
 
+    def holds(self, talent_id: str) -> bool:
+        return any(reference.twin.talent_id == talent_id for _, reference in self._twins.values())
+
     def forget(self, talent_id: str) -> None:
         """A withdrawal reaches running processes too."""
         for key in [key for key, (_, reference) in self._twins.items() if reference.twin.talent_id == talent_id]:

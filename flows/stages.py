@@ -17,6 +17,7 @@ from flows.context import Candidate, Permitted, bench, on_pixels
 from infra.prefect.artifacts import show_contact_sheet, show_table
 from schemas.asset import Cell
 from schemas.decision import Decision
+from tasks import generate
 from tasks.composite import PreparedBackdrop, composite_prepared
 from tasks.decide import may_make
 from tasks.dress import pack_look, recipe_of, unpack_look
@@ -165,7 +166,7 @@ async def generate_look(twin_id: str) -> Report:
         return {"look": first.recipe.look_digest(), "from": "stage cache"}
     should_stop = at_work.should_stop(first.cell.use.talent_id, fence)
     request = GenerateRequest(reference, at_work.understood, first.recipe.seed)
-    at_work.generated[twin_id] = (await on_pixels(at_work.generator.generate, [request], should_stop))[0]
+    at_work.generated[twin_id] = await on_pixels(generate.generate_look, request, at_work.generator, should_stop)
     return {"look": first.recipe.look_digest(), "from": at_work.generator.name}
 
 

@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from infra.marking.c2pa_marker import C2paMarker
+from infra.marking.certificates import read_chain
 from infra.settings import Settings
 from schemas.base import Category
+from tasks.errors import Misconfigured
 from tasks.imaging.pictures import U8, GarmentCutout
 from tasks.judge import Judge
 from tasks.ports import Generator, Marker, Segmenter
@@ -21,3 +23,23 @@ class Imaging:
     understand: Callable[[U8, Category], GarmentCutout]
     marker: Marker
     judge: Judge
+
+
+def open_imaging(settings: Settings) -> Imaging:
+    """Load the models once. Raises Misconfigured for a generator, segmenter or key that is not there."""
+    from infra.models.draft import DraftGenerator
+    from infra.models.rembg import open_segmenter
+    from infra.quality.great_expectations import GreatExpectationsJudge
+    from tasks.imaging.cutout import understand
+
+    generators: dict[str, Generator] = {"draft": DraftGenerator()}
+    if settings.generator not in generators:
+        raise Misconfigured(f"generator {settings.generator!r} is not one of {', '.join(generators)}")
+    segmenter = open_segmenter(settings.segmenter)
+    return Imaging(
+        generators=generators,
+        segmenter=segmenter,
+        understand=lambda photograph, category: understand(photograph, category, segmenter),
+        marker=C2paMarker(read_chain(settings.folder("keys"))),
+        judge=GreatExpectationsJudge(),
+    )

@@ -89,6 +89,8 @@ class WorkPart:
             row = await _own(connection, claim)
             if row is None:
                 return False
+            if outcome == "failed":
+                await _bury(connection, row, str(summary.get("code", "failed")), str(summary.get("message", "")))
             await _close(connection, row, outcome, summary)
             return True
 
@@ -208,12 +210,16 @@ async def _close(connection: asyncpg.Connection, row: asyncpg.Record, outcome: s
 
 
 async def _fail(connection: asyncpg.Connection, row: asyncpg.Record, error: str, attempts: int) -> None:
+    await _bury(connection, row, "attempts_exhausted", error)
+    await _close(connection, row, "failed", {"code": "attempts_exhausted", "message": error, "attempts": attempts})
+
+
+async def _bury(connection: asyncpg.Connection, row: asyncpg.Record, code: str, message: str) -> None:
     letter = DeadLetter(
-        row["topic"], row["partition"], row["log_offset"], row["sku"].encode(), row["raw"], "attempts_exhausted", error,
-        row["source"], row["event_id"], attempts,
+        row["topic"], row["partition"], row["log_offset"], row["sku"].encode(), row["raw"], code, message,
+        row["source"], row["event_id"], row["attempts"],
     )  # fmt: skip
     await bury(connection, [letter], row["at"])
-    await _close(connection, row, "failed", {"code": "attempts_exhausted", "message": error, "attempts": attempts})
 
 
 def _blocked(run: str, number: int, cell: Cell, decision: Decision, alternative: str | None) -> outgoing.Outgoing:
