@@ -22,7 +22,7 @@ Row = npt.NDArray[np.float64]
 
 
 def _labels(labels: npt.NDArray[np.uint8], *names: str) -> npt.NDArray[np.bool_]:
-    return np.isin(labels, [PARTS[name] for name in names])
+    return np.asarray(np.isin(labels, [PARTS[name] for name in names]), np.bool_)
 
 
 def row_edges(mask: npt.NDArray[np.bool_], side: Side) -> Row:
@@ -34,7 +34,7 @@ def row_edges(mask: npt.NDArray[np.bool_], side: Side) -> Row:
     flipped = mask[:, ::-1] if side == "L" else mask
     first = flipped.argmax(axis=1).astype(np.float64)
     edge = width - 1 - first if side == "L" else first
-    return np.interp(np.arange(height), rows, edge[rows])
+    return np.asarray(np.interp(np.arange(height), rows, edge[rows]), np.float64)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Body:
         limb = _labels(self.twin.parts, *(f"{part}.{side}" for part in arms for side in SIDES))
         worn = (self.twin.parts == PARTS["clothing"]) & ~limb
         below = _labels(self.twin.body_parts, *(f"{part}.{side}" for part in arms for side in SIDES))
-        return _labels(self.twin.body_parts, "torso", "upperleg.L", "upperleg.R") | (worn & ~below)
+        return np.asarray(_labels(self.twin.body_parts, "torso", "upperleg.L", "upperleg.R") | (worn & ~below))
 
     @cached_property
     def trunk_edges(self) -> dict[Side, Row]:
@@ -151,7 +151,8 @@ class Body:
 
     def leg_edges(self, side: Side) -> tuple[Row, Row]:
         """Outer and inner column of one leg per row, with the base clothing over it."""
-        leg = _labels(self.twin.body_parts, *(f"{part}.{side}" for part in ("upperleg", "lowerleg")))
+        leg = _labels(self.twin.body_parts, *(f"{part}.{side}" for part in ("upperleg", "lowerleg", "foot")))
+        leg[int(self.joint(f"ankle.{side}")[1]) :] = False  # the foot widens: below, the ankle's own width goes on
         columns = np.arange(leg.shape[1])[None, :] * SIGN[side] > self.crotch[0] * SIGN[side]
         rows = np.arange(leg.shape[0])[:, None] > self.crotch[1]
         mask = leg | ((self.twin.parts == PARTS["clothing"]) & columns & rows)

@@ -7,8 +7,9 @@ import numpy as np
 
 from schemas.twin import PARTS
 from tasks.imaging.body import Body
+from tasks.imaging.fit import fit
 from tasks.imaging.layers import arms_in_front, strands, undress
-from tasks.imaging.panels import Fit, Panel, fit
+from tasks.imaging.panels import Fit, Panel
 from tasks.imaging.pictures import F32, U8, GarmentCutout, GeneratedLook, TwinReference
 from tasks.imaging.shade import apply_light, blur, cast, level, over_body, rounded
 from tasks.imaging.studio import GROUND, over_ground
@@ -45,7 +46,9 @@ def ready(garment: GarmentCutout, scale: float) -> Cloth:
     if shrink < 1.0:
         size = (max(8, round(rgba.shape[1] * shrink)), max(8, round(rgba.shape[0] * shrink)))
         filled = fill_outside(rgba)
-        return Cloth(np.asarray(cv2.resize(filled, size, interpolation=cv2.INTER_AREA), np.uint8), size[0] / rgba.shape[1])
+        return Cloth(
+            np.asarray(cv2.resize(filled, size, interpolation=cv2.INTER_AREA), np.uint8), size[0] / rgba.shape[1]
+        )
     return Cloth(fill_outside(rgba), 1.0)
 
 
@@ -73,7 +76,7 @@ def lay(body: Body, cloth: Cloth, fitted: Fit) -> Laid:
         own = coverage([panel.target], box)
         warped = warp_panel(cloth.colours, cloth.shrink, panel, box)
         if panel.behind:
-            behind_colours, behind = apply_light(warped, np.full(box.shape, 0.80, np.float32)), own
+            behind_colours, behind = apply_light(warped.astype(np.float32), np.full(box.shape, 0.80, np.float32)), own
             continue
         light = _light(panel, own, body, box)
         if panel.name.startswith("sleeve"):
@@ -83,7 +86,13 @@ def lay(body: Body, cloth: Cloth, fitted: Fit) -> Laid:
         colours += (warped - colours) * share[..., None]
         light_all += (light - light_all) * share
         cover = np.maximum(cover, own)
-    union = coverage([panel.target for panel in fitted.panels if not panel.behind], box)
+    union = coverage([*(panel.target for panel in fitted.panels if not panel.behind), *fitted.gaps], box)
+    between = (union > 0) & (cover < 0.999)
+    if between.any():
+        near = cv2.GaussianBlur(colours * cover[..., None], (0, 0), 5.0)
+        known = cv2.GaussianBlur(cover, (0, 0), 5.0)
+        fill = near / np.maximum(known, 1e-3)[..., None]
+        colours[between] = (colours * cover[..., None] + fill * (1 - cover)[..., None])[between]
     return Laid(box, apply_light(colours, level(light_all, union)), union, sleeves, behind_colours, behind)
 
 
@@ -124,14 +133,16 @@ def dress(twin: TwinReference, garment: GarmentCutout, generator: str) -> Genera
     colour, alpha = colour + laid.behind_colours * behind[..., None], alpha + behind
     colour, alpha = _over(colour, alpha, laid.colours, laid.cover)
     hair_colour, hair = (part[at] for part in strands(twin.rgba, twin.parts))
-    trunk_only = fitted.panels[-1].name in ("torso", "skirt") or bool(laid.sleeves.any())
-    below = body.underarm("L")[1] + 0.02 * body.span if trunk_only else 0.0
-    arms = arms_in_front(twin.parts, figure, below, np.zeros_like(twin.parts, np.float32))[at] * (1 - laid.sleeves)
+    sleeve = garment.sleeve if laid.sleeves.any() else "none"
+    below = body.underarm("L")[1] + 0.02 * body.span
+    arms = arms_in_front(twin.rgba, twin.parts, sleeve, below)[at] * (1 - laid.sleeves)
     front_arms = np.minimum(arms, laid.cover)
     colour, alpha = _over(colour, alpha, twin.rgba[at][..., :3].astype(np.float32), front_arms)
     front_hair = np.minimum(hair, np.maximum(laid.cover, laid.behind))
     colour, alpha = _over(colour, alpha, hair_colour, front_hair)
-    return _finish(twin, figure, fitted, laid, colour, alpha, laid.cover * (1 - front_arms) * (1 - front_hair), generator)
+    return _finish(
+        twin, figure, fitted, laid, colour, alpha, laid.cover * (1 - front_arms) * (1 - front_hair), generator
+    )
 
 
 def _finish(

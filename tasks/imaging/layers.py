@@ -68,9 +68,7 @@ def bare_skin(rgba: U8, parts: U8, body_parts: U8, normals: F32 | None, where: M
     return out
 
 
-def undress(
-    rgba: U8, parts: U8, body_parts: U8, normals: F32 | None, off: Mask
-) -> U8:
+def undress(rgba: U8, parts: U8, body_parts: U8, normals: F32 | None, off: Mask) -> U8:
     """The twin with its base clothing off at `off`: skin where the body is, nothing where only cloth was."""
     on = off & (parts == PARTS["clothing"])
     # the picture's own edge between cloth and skin is mixed: take one pixel more
@@ -86,10 +84,10 @@ def undress(
     return out
 
 
-def arms_in_front(parts: U8, rgba: U8, below: float, sleeves: F32) -> F32:
-    """Alpha of bare arms and hands that lie in front of a garment's trunk: all of them below the row `below`."""
-    names = [f"{part}.{side}" for part in ("forearm", "hand", "upperarm") for side in "LR"]
-    mask = labelled(parts, *names)
+def arms_in_front(rgba: U8, parts: U8, sleeve: str, below: float) -> F32:
+    """Alpha of what is bare of arms and hands and lies in front of a garment's trunk, below the row `below`; `sleeve`
+    (none, short, elbow, long) says what a sleeve dresses."""
+    bare = {"none": ("upperarm", "forearm", "hand"), "short": ("forearm", "hand"), "elbow": ("forearm", "hand")}
+    mask = labelled(parts, *(f"{part}.{side}" for part in bare.get(sleeve, ("hand",)) for side in "LR"))
     mask[: max(0, int(below))] = False
-    alpha = blur(mask.astype(np.float32), 0.6) * (rgba[..., 3].astype(np.float32) / 255.0)
-    return np.asarray(alpha * (1 - sleeves), np.float32)
+    return np.asarray(blur(mask.astype(np.float32), 0.6) * (rgba[..., 3].astype(np.float32) / 255.0), np.float32)

@@ -43,15 +43,15 @@ def smooth(values: npt.NDArray[np.float64], sigma: float) -> npt.NDArray[np.floa
 
 
 def carry(curve: Points, start: Points, end: Points, height_scale: float) -> Points:
-    """The curve moved so that it runs from `start` to `end`: its chord is fitted, its departure from the chord is scaled
-    by `height_scale` (target pixels per source pixel)."""
+    """The curve moved so that it runs from `start` to `end`: its chord is fitted, its departure from the chord is
+    scaled by `height_scale` (target pixels per source pixel)."""
     chord, target = curve[-1] - curve[0], end - start
     length = max(float(np.linalg.norm(chord)), 1e-6)
     along_unit, across_unit = chord / length, np.array([-chord[1], chord[0]]) / length
     along = (curve - curve[0]) @ along_unit / length
     across = (curve - curve[0]) @ across_unit * height_scale
     normal = np.array([-target[1], target[0]]) / max(float(np.linalg.norm(target)), 1e-6)
-    return start + along[:, None] * target + across[:, None] * normal
+    return np.asarray(start + along[:, None] * target + across[:, None] * normal, np.float64)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """Light on a warped garment and its shadow on the body: soft and large, so that the photograph's own colour stays.
 
-All fields are float32, one over the box of the garment; light is a factor around 1 on sRGB values.
+All fields are float32, one over the box of the garment; light is a factor around 1 on sRGB values 0..255.
 """
 
 import cv2
 import numpy as np
 
-from tasks.imaging.pictures import F32, U8
+from tasks.imaging.pictures import F32
 
 LIGHT = np.array([-0.30, -0.45, 0.84], np.float32)
 """Towards the light in camera space, x right, y down, z towards the viewer: above, a little from image left."""
@@ -65,14 +65,14 @@ def level(light: F32, cover: F32) -> F32:
     return light if not inside.size else np.asarray(light / np.float32(np.median(inside)), np.float32)
 
 
-def apply_light(colours: U8, light: F32) -> F32:
+def apply_light(colours: F32, light: F32) -> F32:
     """Colours times light, in sRGB values 0..255, float32."""
-    return np.clip(colours.astype(np.float32) * light[..., None], 0, 255)
+    return np.asarray(np.clip(colours * light[..., None], 0, 255), np.float32)
 
 
 def cast(cover: F32, span: float, strength: float = 0.34) -> F32:
     """Shadow of the garment on what lies behind it, 0..1: below its hems and beside its edges, soft."""
-    shift = np.float32([[1, 0, 0.008 * span], [0, 1, 0.030 * span]])
+    shift = np.array([[1, 0, 0.008 * span], [0, 1, 0.030 * span]], np.float32)
     moved = cv2.warpAffine(cover, shift, (cover.shape[1], cover.shape[0]))
     wide = blur(np.asarray(moved, np.float32), 0.030 * span)
     tight = blur(cover, 0.008 * span)

@@ -55,7 +55,7 @@ def fill_outside(rgba: U8) -> U8:
         wide = cv2.resize(known, (weight.shape[1], weight.shape[0]), interpolation=cv2.INTER_LINEAR)
         share = np.clip(weight * 4.0, 0.0, 1.0)[..., None] if weight is not solid else weight[..., None]
         known = wide * (1 - share) + colour / np.maximum(weight, 1e-4)[..., None] * share
-    return np.rint(np.clip(known, 0, 255)).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(known, 0, 255)), np.uint8)
 
 
 def coverage(outlines: list[Points], box: Box) -> F32:
@@ -101,7 +101,8 @@ class Spline:
         local = (at - self.origin) / self.unit
         squared = ((local[:, None] - self.anchors[None]) ** 2).sum(axis=2)
         count = len(self.anchors)
-        return _kernel(squared) @ self.weights[:count] + self.weights[count] + local @ self.weights[count + 1 :]
+        bent = _kernel(squared) @ self.weights[:count]
+        return np.asarray(bent + self.weights[count] + local @ self.weights[count + 1 :], np.float64)
 
 
 def _unique(target: Points, source: Points) -> tuple[Points, Points]:
