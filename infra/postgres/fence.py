@@ -16,8 +16,11 @@ log = logging.getLogger(__name__)
 
 
 class PostgresFence:
-    """Implements ports.Fence. `inbox` is set whenever there may be new work; `on_raised` is called with the talent
-    whenever a fence rose, and once for each at the start. Reconnects by itself; while the database is away it knows what it knew."""
+    """Implements ports.Fence. Reconnects by itself; while the database is away it knows what it knew.
+
+    `inbox` is set whenever there may be new work. `on_raised` is called with the talent whenever a fence rose, and once
+    for each at the start.
+    """
 
     def __init__(self, url: str, on_raised: Callable[[str], object] | None = None) -> None:
         self.inbox = asyncio.Event()
