@@ -8,7 +8,7 @@ import asyncio
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -34,6 +34,7 @@ from tasks.imaging.pictures import U8, CutLook, GarmentCutout, GeneratedLook, Tw
 from tasks.library import read_backdrop, read_twin
 from tasks.ports import Claim, Generator, Store
 
+COUNTED = ("planned", "blocked", "already", "published", "rejected", "stopped", "retired")
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -199,7 +200,6 @@ async def open_services(settings: Settings, worker: str) -> AsyncIterator[Servic
             )
 
 
-COUNTED = ("planned", "blocked", "already", "published", "rejected", "stopped", "retired")
 _BENCH: ContextVar[Bench] = ContextVar("bench")
 _SERVICES: ContextVar[Services] = ContextVar("services")
 
@@ -236,3 +236,12 @@ async def on_pixels(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     """Run pixel work in a thread, no more of them at once than there are cores for."""
     async with services().pixel_threads:
         return await asyncio.to_thread(work, *args, **kwargs)
+
+
+async def all_of(works: Iterable[Awaitable[T]]) -> list[T]:
+    """Results in order. When one raises, the others are let finish first, so that nothing goes on behind our back."""
+    results = await asyncio.gather(*works, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]

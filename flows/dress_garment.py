@@ -1,13 +1,12 @@
 """The flow that dresses every permitted twin in a garment and publishes what passed."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from prefect import flow
 
 from flows import stages
-from flows.context import Bench, bench
+from flows.context import Bench, all_of, bench
 from schemas.base import FORMAT_PIXELS
 from tasks.errors import Interrupted, PermanentError
 
@@ -16,7 +15,7 @@ ROUNDS = 3
 
 
 @flow(name="dress garment", retries=0, persist_result=False, validate_parameters=False)
-async def dress_garment(inbox_id: int, sku: str, version: int) -> dict[str, Any]:
+async def dress_garment(inbox_id: int, sku: str, version: int) -> Any:
     """Parameters name the inbox row; the garment itself is on the bench. Returns the counts of the answer event."""
     at_work = bench()
     await at_work.progress.begin("fetching")
@@ -34,6 +33,8 @@ async def dress_garment(inbox_id: int, sku: str, version: int) -> dict[str, Any]
             await for_each(twin_ids, publish_frames)
         if not await settle(at_work):
             break
+    else:
+        raise Interrupted(f"{sku}: consent changed in each of {ROUNDS} rounds", code="consent_restless")
     await stages.retire_older_version()
     return await stages.answer("dressed")
 
@@ -54,7 +55,7 @@ async def publish_frames(twin_id: str) -> None:
 
 async def for_each(twin_ids: Sequence[str], work: Callable[[str], Awaitable[None]]) -> None:
     """The work for all these twins at once. What stops one twin is recorded and leaves the others alone."""
-    await asyncio.gather(*(_on_its_own(twin_id, work) for twin_id in twin_ids))
+    await all_of(_on_its_own(twin_id, work) for twin_id in twin_ids)
 
 
 async def _on_its_own(twin_id: str, work: Callable[[str], Awaitable[None]]) -> None:

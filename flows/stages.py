@@ -4,7 +4,6 @@ One task run per garment or per twin, never per image. Only TransientError is tr
 for it means that consent changed or the lease went, and that is decided anew and not repeated.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ParamSpec
 
@@ -13,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from flows.context import Candidate, Permitted, bench, on_pixels
+from flows.context import Candidate, Permitted, all_of, bench, on_pixels
 from infra.prefect.artifacts import show_contact_sheet, show_table
 from schemas.asset import Cell
 from schemas.decision import Decision
@@ -45,7 +44,7 @@ async def _worth_another_try(_task: Task[..., Any], _run: TaskRun, state: State[
 
 def stage(name: str, *, per_twin: bool = False) -> Callable[[Callable[P, Awaitable[Report]]], Task[P, Any]]:
     """A task that keeps no result, looks up no cache and is tried twice."""
-    return task(  # type: ignore[return-value]
+    return task(
         name=name,
         task_run_name=f"{name} {{twin_id}}" if per_twin else name,
         tags=[f"stage:{name.replace(' ', '-')}"],
@@ -209,7 +208,7 @@ async def composite_frames(twin_id: str) -> Report:
         backdrop = await at_work.services.shelf.prepared(at_work.scenes[each.cell.scene], each.cell.format)
         return await on_pixels(_make_frame, each, cut, backdrop, reference, cutout, preview_only=at_work.preview_only)
 
-    at_work.candidates[twin_id] = list(await asyncio.gather(*(one(each) for each in cells)))
+    at_work.candidates[twin_id] = await all_of(one(each) for each in cells)
     return {"frames": len(cells)}
 
 
@@ -233,7 +232,7 @@ async def publish_looks(twin_id: str) -> Report:
     at_work = bench()
     at_work.check_lease()
     candidates = at_work.candidates.pop(twin_id, [])
-    outcomes = await asyncio.gather(*(_publish_one(candidate) for candidate in candidates))
+    outcomes = await all_of(_publish_one(candidate) for candidate in candidates)
     for outcome in outcomes:
         at_work.counts[outcome] += outcome != "stopped"  # counted when it is decided anew
     return {"twin": twin_id, **{outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))}}

@@ -314,5 +314,5 @@ async def test_a_withdrawal_of_everything_reaches_images_caches_references_and_t
     doomed = await house.ledger.next_targets(100)
     assert {"asset", "stage_cache", "twin_reference"} <= {stored.kind for stored in doomed}
     assert {stored.twin_id for stored in doomed} == {"tw-ada"}
-    while house.services.shelf.holds("tal-ada"):  # dropped by the notification; the test's time limit is the bound
+    while house.services.shelf.holds("tal-ada"):  # noqa: ASYNC110  # dropped by the notification, at some moment
         await asyncio.sleep(0.01)
