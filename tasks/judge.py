@@ -43,8 +43,8 @@ class Verdict:
 
 
 THRESHOLDS: tuple[Threshold, ...] = (
-    Threshold("garment_delta_e", None, 9.0, "customer", "the garment's colour is not that of its photograph"),
-    Threshold("palette_delta_e", None, 9.0, "customer", "a main colour of the garment is missing or new"),
+    Threshold("garment_delta_e", None, 6.0, "customer", "the garment's colour is not that of its photograph"),
+    Threshold("palette_delta_e", None, 8.0, "customer", "a main colour of the garment is missing or new"),
     Threshold("chroma_ratio", 0.55, 1.7, "customer", "the garment is much duller or more vivid than its photograph"),
     Threshold("print_detail", 0.5, 2.0, "customer", "the print or pattern is lost or invented"),
     Threshold("silhouette_iou", 0.93, None, "talent", "the body is not the talent's: its outline differs"),
