@@ -121,6 +121,7 @@ class Settings(BaseSettings):
     generator: str = Field("draft", description="Generator of new looks, by name.")
     segmenter: str = Field("", description="Segmenter, a rembg model by name. Empty: the small one that comes along.")
     dressers: int = Field(1, ge=1, le=16, description="Dresser processes that `likeness up` starts.")
+    unit: str = Field("", description="Set by `likeness up` for the processes that it starts: their name.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
 
     @classmethod
@@ -168,7 +169,10 @@ class Settings(BaseSettings):
             store["url"] = f"file://{home}/store"
         if prefect.get("api_url") and not prefect.get("ui_url"):
             prefect["ui_url"] = prefect["api_url"].removesuffix("/").removesuffix("/api")
-        return values | {"store": store, "prefect": prefect}
+        gate = dict(values.get("gate", {}))
+        if gate.get("port") not in (None, 0, "0") and not gate.get("public_url"):
+            gate["public_url"] = f"http://{gate.get('host') or '127.0.0.1'}:{gate['port']}"
+        return values | {"store": store, "prefect": prefect, "gate": gate}
 
     def folder(
         self, name: Literal["run", "postgres", "kafka", "prefect", "store", "keys", "logs", "receipts", "cache"]

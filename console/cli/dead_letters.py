@@ -27,7 +27,7 @@ SIGNATURE_CODES = frozenset(
         "brand_not_allowed",
     }
 )
-COLUMNS = ("dead_letter_id", "code", "message", "source", "event_id", "topic", "dead_at", "replayed_at")
+COLUMNS = ("dead_letter_id", "code", "message", "source", "event_id", "topic", "at", "replayed_at")
 
 
 @dead_letters.command("list")
@@ -69,7 +69,7 @@ def replay_dead_letter(
             row = _found(dead_letter_id)
             if row["code"] in SIGNATURE_CODES and not vouch:
                 raise BadSignature(f"{dead_letter_id} was refused for its signature ({row['code']}): see --vouch")
-            raw, key = bytes(row["raw"]), bytes(row["key"] or b"").decode("utf-8", "replace")
+            raw, key = bytes(row["raw"]), row["key"] or ""
             header = (SIGNATURE_HEADER, signature_of(settings, raw).encode())
             partition, offset = producer.send(row["topic"], key, raw, [header])
             _mark_replayed(dead_letter_id)

@@ -8,6 +8,7 @@ import socket
 import threading
 from contextlib import suppress
 
+from infra.embedded.ready import say_ready
 from infra.prefect.environment import prepare
 from infra.settings import Settings
 
@@ -47,6 +48,7 @@ async def dress_for_ever(settings: Settings) -> None:
 
     async with open_services(settings, worker=f"{socket.gethostname()}:{os.getpid()}") as services:
         log.info("dresser ready")
+        say_ready(settings)
         with serving(services):
             async with asyncio.TaskGroup() as group:
                 group.create_task(mirror_withdrawals(services.ledger.withdrawals, watch_withdrawal, runner))

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from infra.bootstrap.core import Core, open_core
+from infra.embedded.ready import say_ready
 from infra.settings import Settings
 from tasks.errors import LikenessError, TransientError
 
@@ -44,6 +45,7 @@ async def _live(name: str, settings: Settings, work: Work) -> None:
         try:
             async with open_core(settings) as core:
                 log.info("%s runs", name)
+                say_ready(settings)
                 await work(core, stop)
                 return
         except TransientError as error:

@@ -6,6 +6,7 @@ import signal
 import time
 
 from infra.bootstrap.core import Core, open_core
+from infra.embedded.ready import say_ready
 from infra.postgres.fence import PostgresFence
 from infra.receipts import ReceiptFolder
 from infra.settings import Settings
@@ -28,6 +29,7 @@ async def run(settings: Settings) -> None:
         services = SweepServices(
             core.ledger, core.store, core.signer, core.pseudonym, ReceiptFolder(settings.folder("receipts"))
         )
+        say_ready(settings)
         housekept = 0.0
         while not stop.is_set():
             woken.clear()

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -17,6 +18,7 @@ from infra.embedded.kafka import EmbeddedKafka
 from infra.embedded.postgres import EmbeddedPostgres
 from infra.embedded.prefect_server import EmbeddedPrefect
 from infra.embedded.program import Program, start, stop, tail, wait_until
+from infra.embedded.ready import ready_file
 from infra.embedded.units import Unit, units_of
 from infra.settings import Settings
 from tasks.errors import LikenessError, ServiceUnavailable
@@ -24,6 +26,7 @@ from tasks.errors import LikenessError, ServiceUnavailable
 log = logging.getLogger("likeness.supervisor")
 
 FIRST_DELAY, LONGEST_DELAY, STABLE_SECONDS = 0.2, 10.0, 30.0
+UNIT_SECONDS = 120.0
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -151,13 +154,20 @@ class Supervisor:
     def _start_unit(self, unit: Unit) -> None:
         argv = (sys.executable, "-m", unit.module)
         log_file = self.home / "logs" / f"{unit.name}.log"
-        self._keep(Program(unit.name, argv, log_file, Path.cwd(), self._environment(), stop_seconds=10))
+        ready_file(self.home, unit.name).unlink(missing_ok=True)
+        environment = self._environment() | {"LIKENESS_UNIT": unit.name}
+        self._keep(Program(unit.name, argv, log_file, Path.cwd(), environment, stop_seconds=10))
 
     def _wait_for_unit(self, unit: Unit) -> None:
         kept = self.kept.get(unit.name)
-        if kept is not None and unit.serves is not None:
+        if kept is None:
+            log.warning("%s is not installed: no module %s", unit.name, unit.module)
+            return
+        ready: Callable[[], bool] = ready_file(self.home, unit.name).exists
+        if unit.serves is not None:
             place = getattr(self.settings, unit.serves)
-            wait_until(lambda: ports.accepts(place.port, place.host), 60, unit.name, kept.process, kept.program.log)
+            ready = partial(ports.accepts, place.port, place.host)
+        wait_until(ready, UNIT_SECONDS, unit.name, kept.process, kept.program.log)
 
     def _environment(self) -> dict[str, str]:
         """What the processes are told: the addresses, as settings."""
@@ -169,6 +179,7 @@ class Supervisor:
             "LIKENESS_LEDGER__URL": settings.ledger.url,
             "LIKENESS_PREFECT__API_URL": settings.prefect.api_url,
             "LIKENESS_PREFECT__UI_URL": settings.prefect.ui_url,
+            "LIKENESS_GATE__PUBLIC_URL": settings.gate_url,
             "LIKENESS_GATE__PORT": str(settings.gate.port),
             "LIKENESS_CONSOLE__PORT": str(settings.console.port),
             "PREFECT_API_URL": settings.prefect.api_url,

@@ -9,7 +9,8 @@ from infra.settings import Settings
 
 @dataclass(frozen=True)
 class Unit:
-    """`after`: the last service that must answer before it starts. `serves`: it listens on this setting's port."""
+    """`after`: the last service that must answer before it starts. `serves`: it is ready when it listens on this
+    setting's port; the others say so themselves."""
 
     name: str
     module: str
