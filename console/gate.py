@@ -171,6 +171,11 @@ async def health(request: Request) -> Response:
     return JSONResponse(content, 200 if fresh else 503, headers={"cache-control": "no-store"})
 
 
+async def closed(request: Request, error: Exception) -> Response:
+    """Whatever nobody foresaw shuts the gate like everything else; the server logs it with its traceback."""
+    return explain("unavailable", request)
+
+
 def _gate(request: Request) -> Gate:
     gate: Gate = request.app.state.gate
     return gate
@@ -192,7 +197,7 @@ def create_app(opener: Callable[[], AbstractAsyncContextManager[Gate]]) -> Starl
         Route("/looks/{sku}/{twin}/{scene}/{format}", look),
         Route("/health", health),
     ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={Exception: closed})
 
 
 def main() -> None:
