@@ -73,7 +73,9 @@ class Contour:
         if float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y)) < 0:
             line = line[::-1]
         size = float(np.ptp(line, axis=0).max())
-        wrapped = smooth(np.concatenate([line[-12:], line, line[:12]]), 2.0)[12:-12]
+        sigma = max(2.0, 0.005 * size)
+        lap = int(4 * sigma)
+        wrapped = smooth(np.concatenate([line[-lap:], line, line[:lap]]), sigma)[lap:-lap]
         return cls(wrapped, 0.035 * size)
 
     def nearest(self, point: Points) -> tuple[int, float]:

@@ -55,9 +55,13 @@ class Fit:
     notes: tuple[str, ...] = ()
 
 
+INSIDE = frozenset({"neck_c", "waist_c", "hem_c"})
+"""Landmarks that need not lie on the contour; the others are moved onto it when they are near."""
+
+
 @dataclass(frozen=True)
 class Flat:
-    """The garment as photographed: its contour, its landmarks and its upright axis."""
+    """The garment as photographed: its contour and its landmarks."""
 
     garment: GarmentCutout
     contour: Contour
@@ -67,7 +71,11 @@ class Flat:
             raise UnusablePhotograph(
                 f"the photograph does not show where the {self.garment.category}'s {name} is", code="landmark_missing"
             )
-        return np.asarray(self.garment.landmarks[name], np.float64)
+        point = np.asarray(self.garment.landmarks[name], np.float64)
+        if name in INSIDE:
+            return point
+        index, far = self.contour.nearest(point)
+        return self.contour.line[index] if far <= self.contour.reach else point
 
     def has(self, *names: str) -> bool:
         return all(name in self.garment.landmarks for name in names)

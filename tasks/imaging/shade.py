@@ -8,8 +8,8 @@ import numpy as np
 
 from tasks.imaging.pictures import F32
 
-LIGHT = np.array([-0.30, -0.45, 0.84], np.float32)
-"""Towards the light in camera space, x right, y down, z towards the viewer: above, a little from image left."""
+LIGHT = np.array([-0.30, -0.45, -0.84], np.float32)
+"""Towards the light in camera space, x right, y down, z away from the viewer: above, a little from image left."""
 QUARTER = 4
 
 
@@ -40,17 +40,17 @@ def rounded(cover: F32, span: float, amount: float = 0.17) -> F32:
     slope_y, slope_x = np.gradient(height)
     slope_y *= 0.35
     length = np.sqrt(1 + slope_x**2 + slope_y**2)
-    light = (-slope_x * LIGHT[0] - slope_y * LIGHT[1] + LIGHT[2]) / length
-    field = 1 + amount * (light / LIGHT[2] - 1)
+    light = (-slope_x * LIGHT[0] - slope_y * LIGHT[1] - LIGHT[2]) / length
+    field = 1 + amount * (light / -LIGHT[2] - 1)
     return _full(cv2.GaussianBlur(field.astype(np.float32), (0, 0), 1.2), cover.shape[:2])
 
 
 def over_body(normals: F32, keep: F32, span: float, amount: float = 0.16) -> F32:
-    """Light on the body below (camera-space normals, y down, z towards the viewer), softened as cloth would.
+    """Light on the body below (unit normals in camera space), softened as cloth would.
 
     `keep` 0..1 says where cloth lies on the body; where it hangs free the body does not show.
     """
-    facing = (normals @ LIGHT).astype(np.float32)
+    facing = np.maximum(normals @ LIGHT, 0).astype(np.float32)
     known = (np.abs(normals).sum(axis=2) > 0.1).astype(np.float32)
     sigma = 0.055 * span
     light = blur(facing * known, sigma) / np.maximum(blur(known, sigma), 1e-3)

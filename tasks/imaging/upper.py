@@ -184,7 +184,7 @@ def torso(body: Body, flat: Flat, upper: Upper, bottom: str) -> list[Panel]:
 
     panels = []
     if back_source is not None:
-        back = carry(back_source, upper.neck["R"], upper.neck["L"], 0.8 * upper.scale)
+        back = carry(back_source, upper.neck["R"], upper.neck["L"], 0.18 * upper.scale)
         panels.append(
             Panel(
                 "back",
