@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tasks.imaging.phash import distance
-
 RULES_VERSION = "rules-1"
 
 
@@ -39,7 +37,9 @@ class Verdict:
 
     def as_checks(self) -> dict[str, Any]:
         """JSON-able form, for the ledger and for pages."""
-        return {"passed": self.passed, "rules": RULES_VERSION, "failures": [vars(f) for f in self.failures]}
+        limits = {t.measure: {"min": t.least, "max": t.most} for t in THRESHOLDS}
+        failures = [vars(failure) for failure in self.failures]
+        return {"passed": self.passed, "rules": RULES_VERSION, "failures": failures, "thresholds": limits}
 
 
 THRESHOLDS: tuple[Threshold, ...] = (
@@ -96,9 +96,9 @@ def failure_of(threshold: Threshold, value: float | None) -> Failure:
 
 def with_nearest(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows with `nearest`: differing bits of `fine_print` to the most similar other row; 256 if a row is alone."""
-    prints = [str(row["fine_print"]) for row in rows]
+    prints = [int(str(row["fine_print"]), 16) for row in rows]
     nearest = [
-        min((distance(mine, other) for j, other in enumerate(prints) if j != i), default=256)
+        min(((mine ^ other).bit_count() for j, other in enumerate(prints) if j != i), default=256)
         for i, mine in enumerate(prints)
     ]
     return [{**row, "nearest": bits} for row, bits in zip(rows, nearest, strict=True)]

@@ -17,7 +17,7 @@ from tasks.imaging.pictures import F32, U8, TwinReference
 MOST_PIXELS = 50_000_000
 """A photograph larger than this is refused before a pixel of it is decoded."""
 SMALLEST_SIDE = 64
-DEPTH_UNIT_M = 0.0005
+DEPTH_UNIT_M = 0.0001
 """A step of a 16-bit depth picture, metres; 0 means nothing is there."""
 _BROKEN = (OSError, SyntaxError, ValueError, struct.error, zlib.error, EOFError, Image.DecompressionBombError)
 

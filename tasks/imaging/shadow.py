@@ -10,9 +10,9 @@ from schemas.scene import Light
 from tasks.imaging.pictures import F32
 
 _QUARTER = 4
-CONTACT = 0.62
+CONTACT = 0.78
 """Share of light taken away right under a sole."""
-CAST = 0.34
+CAST = 0.62
 """Share of light taken away by the cast shadow at the feet; it fades with distance."""
 FLATNESS = 0.20
 """How tall a figure's shadow lies on the floor, as a share of the figure, seen from a standing camera."""
@@ -37,7 +37,8 @@ def _contact(alpha: F32, feet: float, tall: float) -> F32:
     soles = _soles(alpha, feet, tall)
     tight = _blur(soles, 0.006 * tall, 0.0035 * tall)
     wide = _blur(soles, 0.030 * tall, 0.010 * tall)
-    return np.clip(1.5 * tight + 1.3 * wide, 0, 1)
+    pool = _blur(soles, 0.075 * tall, 0.020 * tall)
+    return np.clip(1.7 * tight + 1.5 * wide + 1.6 * pool, 0, 1)
 
 
 def _cast(alpha: F32, feet: float, tall: float, middle: float, light: Light) -> F32:
