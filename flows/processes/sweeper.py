@@ -1,15 +1,14 @@
-"""The sweeper: take down what must vanish, prove it. A plain loop that no orchestrator can stop. `python -m …`."""
+"""The sweeper: take down what must vanish, prove it. A plain loop that no orchestrator can stop."""
 
 import asyncio
 import logging
-import signal
+import sys
 import time
 
-from infra.bootstrap.core import Core, open_core
-from infra.embedded.ready import say_ready
+from flows.processes.lifecycle import run_process
+from infra.bootstrap.core import Core
 from infra.postgres.fence import PostgresFence
 from infra.receipts import ReceiptFolder
-from infra.settings import Settings
 from infra.store.local import LocalStore
 from tasks.errors import TransientError
 from tasks.sweep import SweepServices, sweep_once
@@ -20,17 +19,13 @@ AWAY_SECONDS = 1.0
 HOUSEKEEPING_SECONDS = 30.0
 
 
-async def run(settings: Settings) -> None:
-    stop, woken = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with open_core(settings) as core, PostgresFence.open(settings.ledger.url, lambda _: woken.set()):
-        services = SweepServices(
-            core.ledger, core.store, core.signer, core.pseudonym, ReceiptFolder(settings.folder("receipts"))
-        )
-        say_ready(settings)
-        housekept = 0.0
+async def work(core: Core, stop: asyncio.Event) -> None:
+    """Rounds without a pause while there is work; else until a fence is raised somewhere or the poll comes round."""
+    woken = asyncio.Event()
+    archive = ReceiptFolder(core.settings.folder("receipts"))
+    services = SweepServices(core.ledger, core.store, core.signer, core.pseudonym, archive)
+    housekept = 0.0
+    async with PostgresFence.open(core.settings.ledger.url, lambda _: woken.set()):
         while not stop.is_set():
             woken.clear()
             if time.monotonic() - housekept > HOUSEKEEPING_SECONDS:
@@ -71,11 +66,5 @@ async def wait(woken: asyncio.Event, seconds: float) -> None:
         return
 
 
-def main() -> None:
-    settings = Settings.load()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    asyncio.run(run(settings))
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(run_process("sweeper", work))
