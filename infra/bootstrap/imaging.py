@@ -15,18 +15,24 @@ from tasks.ports import Generator, Marker, Segmenter
 
 
 @dataclass(frozen=True)
-class Imaging:
+class Pixels:
     """`understand`: a photograph (sRGB uint8 H x W x 3) and its category to the garment's cut-out with landmarks."""
 
     generators: Mapping[str, Generator]
     segmenter: Segmenter
     understand: Callable[[U8, Category], GarmentCutout]
-    marker: Marker
     judge: Judge
 
 
-def open_imaging(settings: Settings) -> Imaging:
-    """Load the models once. Raises Misconfigured for a generator, segmenter or key that is not there."""
+@dataclass(frozen=True)
+class Imaging(Pixels):
+    """All of it, with the marker that signs what is published."""
+
+    marker: Marker
+
+
+def open_pixels(settings: Settings) -> Pixels:
+    """Load the models once. Raises Misconfigured for a generator or segmenter that is not there."""
     from infra.models.draft import DraftGenerator
     from infra.models.rembg import open_segmenter
     from infra.quality.great_expectations import GreatExpectationsJudge
@@ -36,10 +42,16 @@ def open_imaging(settings: Settings) -> Imaging:
     if settings.generator not in generators:
         raise Misconfigured(f"generator {settings.generator!r} is not one of {', '.join(generators)}")
     segmenter = open_segmenter(settings.segmenter)
-    return Imaging(
+    return Pixels(
         generators=generators,
         segmenter=segmenter,
         understand=lambda photograph, category: understand(photograph, category, segmenter),
-        marker=C2paMarker(read_chain(settings.folder("keys"))),
         judge=GreatExpectationsJudge(),
     )
+
+
+def open_imaging(settings: Settings) -> Imaging:
+    """The same with the certificate chain of the home. Raises Misconfigured when there is none."""
+    pixels = open_pixels(settings)
+    marker = C2paMarker(read_chain(settings.folder("keys")))
+    return Imaging(pixels.generators, pixels.segmenter, pixels.understand, pixels.judge, marker)

@@ -127,7 +127,7 @@ async def house(ledger: PostgresLedger, postgres_url: str, prefect: str, tmp_pat
     generator, judge, store = BlockGenerator(), LenientJudge(), MemoryStore()
     shelf = Shelf(ledger, store)
     async with PostgresFence.open(postgres_url, shelf.forget) as fence:
-        imaging = Imaging({"block": generator}, GroundSegmenter(), understand, PlainMarker(), judge)
+        imaging = Imaging({"block": generator}, GroundSegmenter(), understand, judge, PlainMarker())
         services = Services(
             ledger, store, imaging, ImageReader([tmp_path]), fence, shelf, "block", "tester", "http://gate",
             asyncio.Semaphore(2),
