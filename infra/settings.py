@@ -24,6 +24,9 @@ from schemas.envelope import explain
 from tasks.errors import Misconfigured, ServiceUnavailable
 
 
+SAMPLE_GARMENTS = Path(__file__).resolve().parents[1] / "samples" / "pack" / "garments"
+
+
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
@@ -117,7 +120,10 @@ class Settings(BaseSettings):
     gate: GateSettings = GateSettings()
     console: ConsoleSettings = ConsoleSettings()
     limits: Limits = Limits()
-    image_roots: tuple[Path, ...] = Field((), description="Folders that file:// images of garments may lie under.")
+    image_roots: tuple[Path, ...] = Field(
+        (SAMPLE_GARMENTS,),
+        description="Folders that file:// images of garments may lie under. By default the sample pack's.",
+    )
     generator: str = Field("draft", description="Generator of new looks, by name.")
     segmenter: str = Field("", description="Segmenter, a rembg model by name. Empty: the small one that comes along.")
     dressers: int = Field(1, ge=1, le=16, description="Dresser processes that `likeness up` starts.")

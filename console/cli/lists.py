@@ -79,7 +79,11 @@ def show_grant(grant_id: str, as_json: AsJson = False) -> None:
     rows = [g.model_dump(mode="json") for g in with_core(lambda core: core.ledger.grants()) if g.grant_id == grant_id]
     if not rows:
         raise NotFound(f"There is no grant {grant_id}.")
-    print_json(rows) if as_json else [print_one(row, as_json=False) for row in rows]
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        print_one(row, as_json=False)
 
 
 @garments.command("list")

@@ -108,7 +108,7 @@ class Story:
 
     async def state(self, sku: str, version: int) -> str:
         rows = (await self.ledger.where(sku))["inbox"]
-        return next((row["state"] for row in rows if row["version"] == version), "on its way")
+        return next((str(row["state"]) for row in rows if row["version"] == version), "on its way")
 
     async def _progress(self, sku: str, state: str) -> dict[str, Any]:
         cells = await self.ledger.cells(sku)
@@ -138,7 +138,7 @@ class Story:
 
         await self._until(f"{sku} being made for {talent_id}", under_way, 120, every=0.02)
         live = await self.ledger.assets(talent_id=talent_id, state="PUBLISHED", limit=5000)
-        prefixes = {asset.key.rsplit("/", 3)[0] for asset in live}
+        pseudonyms = {asset.key.split("/")[1] for asset in live}
         probe = GateProbe(f"{self.gate}/assets/{live[0].asset_id}").start()
         try:
             await asyncio.sleep(0.2)
@@ -159,7 +159,7 @@ class Story:
         self.show({"closed": self.told.gate_closed_ms, "talent": talent_id, "assets": len(live)})
         await self._taken_down(talent_id, acknowledged)
         await self.all_dressed([sku], versions, 600)
-        await self.check_gone(talent_id, prefixes)
+        await self.check_gone(talent_id, pseudonyms)
 
     async def _taken_down(self, talent_id: str, since: float) -> None:
         async def complete() -> bool:
@@ -178,7 +178,7 @@ class Story:
             raise ChecksFailed(f"the receipt does not verify: {verdict.problem}")
         self.told.receipt, self.told.receipt_verified = str(file.resolve()), True
 
-    async def check_gone(self, talent_id: str, prefixes: set[str]) -> None:
+    async def check_gone(self, talent_id: str, pseudonyms: set[str]) -> None:
         """Ask the gate for every asset ever made of the talent and list the store: nothing but tombstones."""
         assets = await self.ledger.assets(talent_id=talent_id, limit=100_000)
         withdrawn_at = (await self.ledger.view(talent_id)).withdrawn_at
@@ -191,7 +191,7 @@ class Story:
                     raise ChecksFailed(f"{asset.asset_id} was published after the withdrawal")
         tombstones = 0
         async for key in self.core.store.keys():
-            if not key.startswith(tuple(prefixes)):
+            if not pseudonyms & set(key.split("/")):
                 continue
             data = await self.core.store.read(key)
             if data is not None and tombstone_of(data) is None:
