@@ -139,14 +139,15 @@ class Supervisor:
         self._write_status()
 
     def _set_up(self) -> None:
-        """Topics, the ledger's tables, development keys: each only if it is missing."""
+        """Topics, the ledger's tables, development keys and certificates: each only if it is missing."""
         from infra.kafka.topics import ensure_topics
         from infra.keys import make_development_keys
+        from infra.marking.certificates import make_development_chain
         from infra.postgres.migrate import migrate
 
         ensure_topics(self.settings.kafka)
         migrate(self.settings.ledger.url)
-        make_development_keys(self.home)
+        make_development_chain(make_development_keys(self.home))
 
     def _units(self, after: str) -> list[Unit]:
         return [unit for unit in units_of(self.settings) if unit.after == after and unit.exists]
