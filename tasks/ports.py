@@ -5,11 +5,13 @@ Every ledger method is one transaction unless it says otherwise, takes database 
 TransientError when the database does not answer.
 """
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from schemas.asset import AssetRecord, Cause, Cell, ObjectKind, StoredObject
 from schemas.consent import Effect, Granted, Narrowed, Withdrawn
@@ -18,7 +20,9 @@ from schemas.garment import Garment
 from schemas.grant import ConsentView, Grant
 from schemas.scene import Scene
 from schemas.twin import Twin
-from tasks.imaging.pictures import F32, U8, GeneratedLook, GenerateRequest
+
+if TYPE_CHECKING:  # numpy is a third of what consent code would load
+    from tasks.imaging.pictures import F32, U8, GeneratedLook, GenerateRequest
 
 ShouldStop = Callable[[], bool]
 ConsentFact = Granted | Narrowed | Withdrawn
@@ -66,7 +70,7 @@ class SourceKeys(Protocol):
 class Marker(Protocol):
     """Writes XMP/IPTC, then C2PA, last."""
 
-    def mark(self, image: U8, *, title: str, asset_id: str, scene_label: str, facts: Mapping[str, str]) -> "Marked":
+    def mark(self, image: U8, *, title: str, asset_id: str, scene_label: str, facts: Mapping[str, str]) -> Marked:
         """JPEG bytes with embedded credentials, read back and trusted. Raises ChecksFailed if not."""
 
 
@@ -192,7 +196,7 @@ class IntakeLedger(Protocol):
         digest: str,
         raw: bytes,
         hold_talent: str | None = None,
-    ) -> "ConsentOutcome | None":
+    ) -> ConsentOutcome | None:
         """One consent record, its effect and its offset (topic, partition, next offset) in ONE transaction."""
 
     async def expect_partitions(self, topic: str, partitions: Iterable[int]) -> None:
