@@ -84,9 +84,14 @@ def _bled(rgba: U8) -> U8:
     part = np.s_[max(top - 16, 0) : bottom + 16, max(left - 16, 0) : right + 16]
     solid = cv2.erode(cv2.inRange(rgba[..., 3][part], 250, 255), np.ones((3, 3), np.uint8))
     inside = cv2.bitwise_and(bled[part], bled[part], mask=solid)
-    partly = np.flatnonzero((solid == 0) & (cv2.blur(solid, (31, 31)) > 0))
+    reached = cv2.dilate(rgba[..., 3][part], np.ones((9, 9), np.uint8))
+    partly = np.flatnonzero((solid == 0) & (reached > 0) & (cv2.blur(solid, (31, 31)) > 0))
     colour, weight = np.zeros((len(partly), 3), np.float32), np.zeros((len(partly), 1), np.float32)
-    for reach, share in ((7, 1.0), (31, 1e-4)):  # what is near decides; what is farther only where nothing is near
+    for reach, share in (
+        (3, 1.0),
+        (7, 1e-2),
+        (31, 1e-5),
+    ):  # what is near decides; what is farther only where nothing is near
         sums = cv2.boxFilter(inside, cv2.CV_32F, (reach, reach), normalize=False)
         counts = cv2.boxFilter(solid // 255, cv2.CV_32F, (reach, reach), normalize=False)
         colour += share * sums.reshape(-1, 3)[partly]

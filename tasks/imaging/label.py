@@ -26,7 +26,8 @@ _INSET = 0.022
 
 
 @lru_cache(maxsize=8)
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def label_font(size: int) -> ImageFont.FreeTypeFont:
+    """The font of labels and sheets, at this size in pixels."""
     data = resources.files("tasks.imaging").joinpath("fonts", "NotoSansCJKjp-subset.otf").read_bytes()
     return ImageFont.truetype(BytesIO(data), size)
 
@@ -34,12 +35,14 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 @lru_cache(maxsize=8)
 def _missing(size: int) -> bytes:
     """What the font draws for a character that it does not have."""
-    return bytes(_font(size).getmask("\U0010fffd"))
+    return bytes(label_font(size).getmask("\U0010fffd"))
 
 
 def undrawable(text: str) -> str:
     """The characters of a label that our font cannot draw."""
-    return "".join(c for c in dict.fromkeys(text) if not c.isspace() and bytes(_font(24).getmask(c)) == _missing(24))
+    return "".join(
+        c for c in dict.fromkeys(text) if not c.isspace() and bytes(label_font(24).getmask(c)) == _missing(24)
+    )
 
 
 @lru_cache(maxsize=64)
@@ -51,14 +54,14 @@ def label_mask(text: str, width: int, height: int) -> F32:
         raise Misconfigured(f"label text {text!r} has characters that the label font cannot draw: {missing}")
     size = max(20, round(_TEXT_HEIGHT * min(width, height)))
     widest = width * (1 - 2 * _INSET)
-    while size > 14 and _font(size).getlength(text) + 1.2 * size > widest:
+    while size > 14 and label_font(size).getlength(text) + 1.2 * size > widest:
         size -= 1
-    left, top, right, bottom = _font(size).getbbox(text, anchor="ls")
+    left, top, right, bottom = label_font(size).getbbox(text, anchor="ls")
     aside, above = round(0.62 * size), round(0.36 * size)
     ascent, descent = round(0.88 * size), round(0.22 * size)
     ascent, descent = max(ascent, -int(top)), max(descent, int(bottom))
     canvas = Image.new("L", (int(right - min(left, 0)) + 2 * aside, ascent + descent + 2 * above), 0)
-    ImageDraw.Draw(canvas).text((aside, above + ascent), text, fill=255, font=_font(size), anchor="ls")
+    ImageDraw.Draw(canvas).text((aside, above + ascent), text, fill=255, font=label_font(size), anchor="ls")
     mask: F32 = np.asarray(canvas, np.float32) / np.float32(255)
     mask.setflags(write=False)
     return mask

@@ -168,3 +168,20 @@ def test_the_digest_changes_with_any_file() -> None:
     )
     after = load.load_twin(twin.model_copy(update={"sha256": digests(files)}), files.__getitem__).digest
     assert before != after
+
+
+def test_depth_is_in_metres_and_normals_are_unit_vectors() -> None:
+    twin, files = folder()
+    depth = np.zeros((700, 400), np.uint16)
+    depth[100:200] = 25_000
+    normal = np.zeros((700, 400, 3), np.uint8)
+    normal[100:200] = (128, 128, 0)
+    files |= {"depth.png": encoded(Image.fromarray(depth)), "normal.png": encoded(Image.fromarray(normal))}
+    pose = twin.poses[0].model_copy(update={"depth": "depth.png", "normals": "normal.png"})
+    loaded = load.load_twin(twin.model_copy(update={"poses": (pose,), "sha256": digests(files)}), files.__getitem__)
+    assert loaded.depth is not None
+    assert loaded.depth.max() == pytest.approx(2.5)
+    assert loaded.depth[0, 0] == 0
+    assert loaded.normals is not None
+    assert loaded.normals[150, 10] == pytest.approx((0, 0, -1), abs=0.01)
+    assert (loaded.normals[0, 0] == 0).all()
