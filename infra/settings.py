@@ -24,7 +24,8 @@ from schemas.envelope import explain
 from tasks.errors import Misconfigured, ServiceUnavailable
 
 
-SAMPLE_GARMENTS = Path(__file__).resolve().parents[1] / "samples" / "pack" / "garments"
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLE_GARMENTS = ROOT / "samples" / "pack" / "garments"
 
 
 class Section(BaseModel):
@@ -126,7 +127,7 @@ class Settings(BaseSettings):
     )
     generator: str = Field("draft", description="Generator of new looks, by name.")
     segmenter: str = Field("", description="Segmenter, a rembg model by name. Empty: the small one that comes along.")
-    dressers: int = Field(1, ge=1, le=16, description="Dresser processes that `likeness up` starts.")
+    dressers: int = Field(1, ge=0, le=16, description="Dresser processes that `likeness up` starts.")
     unit: str = Field("", description="Set by `likeness up` for the processes that it starts: their name.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
 
@@ -283,7 +284,14 @@ def describe(model: type[BaseModel] = Settings, prefix: Sequence[str] = ()) -> l
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
             rows += describe(field.annotation, path)
             continue
-        default = field.get_default()
-        shown = json.dumps(default if isinstance(default, str | int | float) else str(default) if default else "")
-        rows.append(("LIKENESS_" + "__".join(path).upper(), ".".join(path), shown, field.description or ""))
+        rows.append(
+            ("LIKENESS_" + "__".join(path).upper(), ".".join(path), _shown(field.default), field.description or "")
+        )
     return rows
+
+
+def _shown(default: object) -> str:
+    """A default as JSON; folders of the installation by their path within it."""
+    if isinstance(default, tuple):
+        return json.dumps([str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path) for path in default])
+    return json.dumps(str(default) if isinstance(default, Path) else default)

@@ -32,10 +32,10 @@ RELAY = Unit("relay", "flows.processes.relay")
 GATE = Unit("gate", "console.gate", serves="gate")
 CONSOLE = Unit("console", "console.web", serves="console")
 DRESSER = Unit("dresser", "flows.processes.dresser", after="prefect")
-UNITS = (CONSENT, INTAKE, RELAY, SWEEPER, GATE, CONSOLE, DRESSER)
+UNITS = (CONSENT, INTAKE, RELAY, SWEEPER, GATE, CONSOLE)
 
 
 def units_of(settings: Settings) -> list[Unit]:
     """Every unit, with as many dressers as the settings say (dresser, dresser-2, …)."""
-    more = [Unit(f"dresser-{number}", DRESSER.module, DRESSER.after) for number in range(2, settings.dressers + 1)]
-    return [*UNITS, *more]
+    names = [DRESSER.name if number == 1 else f"dresser-{number}" for number in range(1, settings.dressers + 1)]
+    return [*UNITS, *(Unit(name, DRESSER.module, DRESSER.after) for name in names)]
