@@ -253,6 +253,8 @@ class Stored:
     fence: int
     grant_id: str | None = None
     grant_version: int | None = None
+    second_look_due: bool = False
+    """REVOKED, but a late PUT may still land on the tombstone."""
 
 
 Begin = Literal["refuse", "already", "intend", "intend_anew"]
@@ -307,9 +309,10 @@ def plan(stored: Stored, grant_id: str | None, fence: int, consent: ConsentView,
     """The fate of an Object under the withdrawal of `grant_id` (None: of everything) that raised the fence to `fence`.
 
     Assets follow their own grant version: what is dead goes, what is spared stays until then, what was signed since
-    stays. All else made before goes; a twin's reference images only when everything is withdrawn.
+    stays. All else made before goes; a twin's reference images only when everything is withdrawn. What was revoked for
+    another reason but still waits for its second look is a target too.
     """
-    if stored.state == "REVOKED" or stored.fence >= fence:
+    if (stored.state == "REVOKED" and not stored.second_look_due) or stored.fence >= fence:
         return Plan("pass")
     if stored.grant_id is None:
         return Plan("pass" if stored.kind == "twin_reference" and grant_id is not None else "go")

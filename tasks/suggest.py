@@ -55,9 +55,9 @@ def _other_scope(use: Use, grants: Sequence[Grant]) -> Iterator[tuple[Changed, U
         channels = tuple(channel for channel in use.channels if channel in grant.scope.channels)
         if channels and channels != use.channels:
             yield "channels", _with(use, channels=channels), f"the same without {_without(use.channels, channels)}"
-    for format in FORMATS:
-        if format != use.format:
-            yield "format", _with(use, format=format), f"the same in format {format}"
+    for other in FORMATS:
+        if other != use.format:
+            yield "format", _with(use, format=other), f"the same in format {other}"
     for territory in sorted({each for grant in grants for each in grant.scope.territories} - {"*", use.territory}):
         yield "territory", _with(use, territory=territory), f"the same for the market {territory}"
     for grant in grants:

@@ -17,6 +17,12 @@ from tasks import decide, protocol
 from tasks.protocol import Stored
 
 _LONGEST_PAUSE = 60.0
+_CONCERNED = """
+    select object_id, kind, state, fence, grant_id, grant_version, second_look_at from objects
+    where talent_id = $1 and (state in ('INTENT', 'PUBLISHED', 'REVOKING') or second_look_at is not null
+                              or (state = 'REVOKED' and revoked_at >= $2))
+    order by object_id for update"""
+"""What is there, what may still return, and what went since the withdrawal came."""
 
 
 class SweepPart:
@@ -149,19 +155,17 @@ async def _plan(connection: asyncpg.Connection, withdrawal_id: str) -> bool:
     if withdrawal is None:
         return False
     view, at = (await standing.views(connection, [withdrawal["talent_id"]]))[withdrawal["talent_id"]]
-    rows = await connection.fetch(
-        "select object_id, kind, state, fence, grant_id, grant_version from objects where talent_id = $1"
-        " and state in ('INTENT', 'PUBLISHED', 'REVOKING') order by object_id for update",
-        withdrawal["talent_id"],
-    )
     targets: list[tuple[str, str, str, datetime | None]] = []
     going: list[str] = []
-    for row in rows:
-        stored = Stored(row["kind"], row["state"], row["fence"], row["grant_id"], row["grant_version"])
+    for row in await connection.fetch(_CONCERNED, withdrawal["talent_id"], withdrawal["recorded_at"]):
+        gone = row["state"] == "REVOKED"
+        look = row["second_look_at"] is not None
+        state: ObjectState = "REVOKING" if gone else row["state"]  # it was not gone when the withdrawal came
+        stored = Stored(row["kind"], state, row["fence"], row["grant_id"], row["grant_version"])
         fate = protocol.plan(stored, withdrawal["grant_id"], withdrawal["fence"], view, at)
         if fate.fate == "go":
             going.append(row["object_id"])
-            targets.append((withdrawal_id, row["object_id"], "open", None))
+            targets.append((withdrawal_id, row["object_id"], "done" if gone and not look else "open", None))
         elif fate.fate == "keep":
             targets.append((withdrawal_id, row["object_id"], "kept", fate.until))
     await revoke_rows(connection, going, "withdrawn")
