@@ -57,6 +57,11 @@ class Body:
         return float(abs(self.joint("shoulder.L")[0] - self.joint("shoulder.R")[0]))
 
     @cached_property
+    def stature(self) -> float:
+        """Height of the standing person: the shoulders are 0.80 of it above the soles, the ankles 0.04."""
+        return float(self.joint("ankle.L")[1] - self.joint("shoulder.L")[1]) / 0.76
+
+    @cached_property
     def trunk(self) -> npt.NDArray[np.bool_]:
         """Torso and thighs, with the base clothing over them."""
         arms = ("upperarm", "forearm", "hand")
@@ -148,6 +153,12 @@ class Body:
         rows = np.arange(int(low), max(int(high), int(low) + 2))
         widths = smooth(self.edge("L", rows) - self.edge("R", rows), 4.0)
         return float(rows[int(widths.argmin())])
+
+    def arm_edge(self, side: Side, y: npt.ArrayLike) -> Row:
+        """Outermost x of shoulder, arm and trunk at rows y."""
+        names = ("torso", "neck", f"upperarm.{side}", f"forearm.{side}", f"hand.{side}")
+        row = row_edges(_labels(self.twin.body_parts, *names), side)
+        return np.asarray(np.interp(np.asarray(y, np.float64), np.arange(len(row)), row), np.float64)
 
     def leg_edges(self, side: Side) -> tuple[Row, Row]:
         """Outer and inner column of one leg per row, with the base clothing over it."""

@@ -134,7 +134,7 @@ def dress(twin: TwinReference, garment: GarmentCutout, generator: str) -> Genera
     colour, alpha = _over(colour, alpha, laid.colours, laid.cover)
     hair_colour, hair = (part[at] for part in strands(twin.rgba, twin.parts))
     sleeve = garment.sleeve if laid.sleeves.any() else "none"
-    below = body.underarm("L")[1] + 0.02 * body.span
+    below = body.underarm("L")[1] + (0.02 if sleeve != "none" else -0.10) * body.span
     arms = arms_in_front(twin.rgba, twin.parts, sleeve, below)[at] * (1 - laid.sleeves)
     front_arms = np.minimum(arms, laid.cover)
     colour, alpha = _over(colour, alpha, twin.rgba[at][..., :3].astype(np.float32), front_arms)

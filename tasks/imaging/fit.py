@@ -21,10 +21,10 @@ def jumpsuit(body: Body, flat: Flat) -> Fit:
     upper = place_upper(body, flat, sleeved)
     v_armpit, v_waist = flat.middle("armpit")[1], flat.middle("waist")[1]
     y_armpit = float(upper.rows(np.array([v_armpit]))[0])
-    own = y_armpit + (v_waist - v_armpit) * upper.scale
+    own = y_armpit + (v_waist - v_armpit) * upper.length
     waist_y = float(np.clip(own, body.waist_y - 0.1 * body.span, body.waist_y + 0.25 * body.span))
     upper = replace(upper, rows=Rows((upper.rows.knots[0], (v_armpit, y_armpit), (v_waist, waist_y))))
-    lower, hem_y = legs(body, flat, upper.scale, waist_y)
+    lower, hem_y = legs(body, flat, upper.scale, upper.length, waist_y, None)
     panels = [*lower, *torso(body, flat, upper, "waist")]
     if sleeved:
         panels += [sleeve(body, flat, upper, side) for side in SIDES]

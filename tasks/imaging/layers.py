@@ -79,7 +79,13 @@ def undress(rgba: U8, parts: U8, body_parts: U8, normals: F32 | None, off: Mask)
     out = rgba.copy()
     out[..., :3] = np.rint(bare_skin(rgba, parts, body_parts, normals, on & body)).astype(np.uint8)
     soft = np.clip(blur(body.astype(np.float32), 0.7), 0, 1)
-    edge = on & (cv2.dilate((on & ~body).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
+    near = cv2.dilate(on.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    edge = (
+        near
+        & off
+        & ~labelled(parts, "hair", "head")
+        & (cv2.dilate((~body).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)
+    )
     out[..., 3] = np.where(edge, np.rint(np.minimum(soft * 255, out[..., 3])), out[..., 3]).astype(np.uint8)
     return out
 

@@ -17,6 +17,7 @@ from tasks.imaging.panels import (
     down,
     down_from,
     in_order,
+    lengthwise,
     require,
     rim,
     trunk_side,
@@ -28,13 +29,14 @@ def skirt(body: Body, flat: Flat) -> Fit:
     hip_y = float((body.joint("hip.L") + body.joint("hip.R"))[1] / 2)
     ease = 1 + EASE["skirt"]
     scale = ease * ROUND * body.width(waist_y) / flat.width("waist")
+    length = lengthwise(body, "waist", body.width(waist_y), scale)
     if flat.has("hip.L", "hip.R"):
         scale = max(scale, 0.94 * ease * ROUND * body.width(hip_y) / flat.width("hip"))
     v_waist, v_hem = flat.middle("waist")[1], flat.middle("hem")[1]
     require(v_hem - v_waist > 10, "the skirt's hem is not below its waist")
     ankle = float((body.joint("ankle.L") + body.joint("ankle.R"))[1] / 2)
     crotch = float(body.crotch[1])
-    hem_y = float(np.clip(waist_y + (v_hem - v_waist) * scale, crotch + 0.18 * body.span, ankle))
+    hem_y = float(np.clip(waist_y + (v_hem - v_waist) * length, crotch + 0.18 * body.span, ankle))
     rows = Rows(((v_waist, waist_y), (v_hem, hem_y)))
     middle_x = float((flat.middle("waist")[0] + flat.middle("hem")[0]) / 2)
     source, target = {}, {}
@@ -53,21 +55,23 @@ def skirt(body: Body, flat: Flat) -> Fit:
     return Fit((panel,), scale, bare_below=hem_y)
 
 
-def legs(body: Body, flat: Flat, scale: float, waist_y: float, waist: str = "waist") -> tuple[list[Panel], float]:
-    """Two trouser legs, each with its half of the seat, and the row of their hems."""
-    v_waist, v_crotch = flat.middle(waist)[1], flat.at("crotch")[1]
+def legs(
+    body: Body, flat: Flat, scale: float, length: float, waist_y: float, band_y: float | None
+) -> tuple[list[Panel], float]:
+    """Two trouser legs, each with its half of the seat, and the row of their hems. A waistband is held at `band_y`."""
+    v_waist, v_crotch = flat.middle("waist")[1], flat.at("crotch")[1]
     v_hem = (flat.middle("hem_out")[1] + flat.middle("hem_in")[1]) / 2
     require(v_waist < v_crotch < v_hem, "waist, crotch and hems are not one below the other")
     crotch = body.crotch + np.array([0.0, 0.03 * body.span])
     ankle = float((body.joint("ankle.L") + body.joint("ankle.R"))[1] / 2) + 0.05 * body.span
-    hem_y = float(crotch[1] + (v_hem - v_crotch) * scale)
+    hem_y = float(crotch[1] + (v_hem - v_crotch) * length)
     if (hem_y - crotch[1]) > 0.80 * (ankle - crotch[1]):
         hem_y = ankle
     rows = Rows(((v_waist, waist_y), (v_crotch, float(crotch[1])), (v_hem, hem_y)))
-    waist_source = flat.walk(f"{waist}.R", f"{waist}.L", count=2 * STEPS + 1)
+    waist_source = flat.walk("waist.R", "waist.L", count=2 * STEPS + 1)
     centre_source = points(waist_source[STEPS], flat.at("crotch"))
     panels, tops = [], {}
-    curves = {side: _leg_curves(body, flat, side, rows, scale, crotch, waist) for side in SIDES}
+    curves = {side: _leg_curves(body, flat, side, rows, scale, crotch, band_y) for side in SIDES}
     band = carry(waist_source, curves["R"][2][0], curves["L"][2][0], 0.5 * scale)
     tops = {"L": (waist_source[STEPS:], band[STEPS:]), "R": (waist_source[: STEPS + 1][::-1], band[: STEPS + 1][::-1])}
     seat_source = resample(centre_source, STEPS)[::-1]
@@ -89,11 +93,11 @@ def legs(body: Body, flat: Flat, scale: float, waist_y: float, waist: str = "wai
 
 
 def _leg_curves(
-    body: Body, flat: Flat, side: Side, rows: Rows, scale: float, crotch: Points, waist: str
+    body: Body, flat: Flat, side: Side, rows: Rows, scale: float, crotch: Points, band_y: float | None
 ) -> tuple[Points, Points, Points, Points]:
     """Outer and inner seam of one leg, in the photograph and on the twin, all running down."""
     sign = SIGN[side]
-    names = (f"{waist}.{side}", f"hem_out.{side}")
+    names = (f"waist.{side}", f"hem_out.{side}")
     outer_source = down(flat.walk(*(names if side == "L" else names[::-1]), count=3 * STEPS), side)
     top, low = flat.at("crotch"), flat.at(f"hem_in.{side}")
     found = flat.contour.between(low, top) if side == "L" else flat.contour.between(top, low)
@@ -115,8 +119,7 @@ def _leg_curves(
         centre, half = (out + inn) / 2, np.maximum(np.abs(out - inn) / 2 + clear, cloth_half(v))
         return centre + sign * half, centre - sign * half
 
-    middle_x = float((flat.middle(waist)[0] + flat.at("crotch")[0]) / 2)
-    band_y = rows.knots[0][1] if waist == "waist" else None
+    middle_x = float((flat.middle("waist")[0] + flat.at("crotch")[0]) / 2)
     seat = trunk_side(body, side, outer_source, middle_x, rows, scale, band_y)[:, 0]
     leg = edges(y_out, outer_source[:, 1])[0]
     blend = np.clip((y_out - crotch[1]) / (0.35 * body.span) + 0.5, 0, 1)
@@ -136,7 +139,8 @@ def trousers(body: Body, flat: Flat) -> Fit:
     measure = "hip" if flat.has("hip.L", "hip.R") else "waist"
     row = hip_y if measure == "hip" else body.waist_y + 0.2 * body.span
     scale = (1 + EASE[flat.garment.category]) * ROUND * body.width(row) / flat.width(measure)
-    rise = (flat.at("crotch")[1] - flat.middle("waist")[1]) * scale
+    length = lengthwise(body, measure, body.width(row), scale)
+    rise = (flat.at("crotch")[1] - flat.middle("waist")[1]) * length
     waist_y = float(np.clip(body.crotch[1] - rise, body.waist_y - 0.02 * body.span, hip_y - 0.12 * body.span))
-    panels, hem_y = legs(body, flat, scale, waist_y)
+    panels, hem_y = legs(body, flat, scale, length, waist_y, waist_y)
     return Fit(tuple(panels), scale, bare_below=hem_y)

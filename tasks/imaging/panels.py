@@ -26,6 +26,8 @@ EASE: dict[Category, float] = {
 """Room between garment and body, as a share of the body's circumference."""
 CLEARANCE = 0.016
 """Least distance of a garment's edge from the body's, as a share of the shoulder span."""
+USUAL_WIDTH = {"armpit": 0.171, "waist": 0.163, "hip": 0.216}
+"""Width of an adult's trunk from the front over stature, in the middle of the range."""
 STEPS = 26
 """Points per piece of an outline."""
 
@@ -146,6 +148,12 @@ def trunk_side(
         own = own * (1 - held) + np.minimum(own * sign, least * sign) * sign * held
     x = np.maximum(own * sign, least * sign) * sign
     return np.stack([smooth(x, 1.5), y], axis=1)
+
+
+def lengthwise(body: Body, measure: str, width: float, scale: float) -> float:
+    """Twin pixels per garment pixel along the garment: a larger size is wider far more than it is longer."""
+    usual = USUAL_WIDTH[measure] * body.stature
+    return scale * float(np.clip(usual / width, 0.6, 1.2)) ** 0.75
 
 
 def rim(curve: Points, amount: float) -> Points:

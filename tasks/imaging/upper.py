@@ -18,6 +18,7 @@ from tasks.imaging.panels import (
     Rows,
     down,
     in_order,
+    lengthwise,
     require,
     rim,
     trunk_side,
@@ -29,6 +30,7 @@ class Upper:
     """Where the points of an upper garment lie on the twin."""
 
     scale: float
+    length: float
     rows: Rows
     neck: dict[Side, Points]
     shoulder: dict[Side, Points]
@@ -41,7 +43,11 @@ def place_upper(body: Body, flat: Flat, sleeved: bool) -> Upper:
     require(chest > 20 and flat.middle("armpit")[1] > flat.middle("neck")[1], "neck, armpits and chest do not agree")
     under = {side: body.underarm(side) for side in SIDES}
     under_y = (under["L"][1] + under["R"][1]) / 2
-    scale = (1 + EASE[flat.garment.category]) * ROUND * body.width(under_y + 0.06 * body.span) / chest
+    if not sleeved:  # where arm and trunk touch they part lower than the armpit lies
+        under_y = min(under_y, float(body.joint("shoulder.L")[1] + body.joint("shoulder.R")[1]) / 2 + 0.42 * body.span)
+    width = body.width(under_y + 0.06 * body.span)
+    scale = (1 + EASE[flat.garment.category]) * ROUND * width / chest
+    length = lengthwise(body, "armpit", width, scale)
     neck, shoulder = {}, {}
     for side in SIDES:
         sign = SIGN[side]
@@ -65,7 +71,10 @@ def place_upper(body: Body, flat: Flat, sleeved: bool) -> Upper:
         side: trunk_side(body, side, np.repeat(flat.at(f"armpit.{side}")[None], 2, 0), middle_x, rows, scale)[0]
         for side in SIDES
     }
-    return Upper(scale, rows, neck, shoulder, armpit, sleeved)
+    if not sleeved:  # cut close under a bare arm
+        for side in SIDES:
+            armpit[side][0] = body.edge(side, armpit[side][1]) + SIGN[side] * 1.5
+    return Upper(scale, length, rows, neck, shoulder, armpit, sleeved)
 
 
 def _neckline(flat: Flat) -> tuple[Points, Points | None]:
@@ -104,7 +113,7 @@ def sleeve(body: Body, flat: Flat, upper: Upper, side: Side) -> Panel:
     start = float(np.clip((upper.shoulder[side] - sections.at[0]) @ (sections.at[3] - sections.at[0]), -1e9, 1e9))
     start /= max(float(np.linalg.norm(sections.at[3] - sections.at[0])), 1e-6)
     length = (
-        float(np.linalg.norm((flat.at(f"cuff_out.{side}") + flat.at(f"cuff_in.{side}")) / 2 - outer[0])) * upper.scale
+        float(np.linalg.norm((flat.at(f"cuff_out.{side}") + flat.at(f"cuff_in.{side}")) / 2 - outer[0])) * upper.length
     )
     wrist = arc_length(body.limb("arm", side))
     under = float(np.argmin(np.linalg.norm(sections.at - upper.armpit[side], axis=1)))
@@ -122,6 +131,11 @@ def sleeve(body: Body, flat: Flat, upper: Upper, side: Side) -> Panel:
     outside = upper.shoulder[side] + (outside - upper.shoulder[side]) * np.where(fraction < 0.06, 0.0, 1.0)[:, None]
     inside = upper.armpit[side] * (1 - settle) + inside * settle
     outside, inside = _soft(outside), _soft(inside)
+    edge = body.arm_edge(side, outside[1:-1, 1]) + SIGN[side] * clear
+    near = fraction[1:-1] < 0.5
+    outside[1:-1, 0] = np.where(
+        near, np.maximum(outside[1:-1, 0] * SIGN[side], edge * SIGN[side]) * SIGN[side], outside[1:-1, 0]
+    )
     hem = down(flat.walk(*in_order(side, "cuff_out", "cuff_in")), side)
     cuff = rim(carry(hem, outside[-1], inside[-1], upper.scale), 0.05)
     armhole_source, armhole = _armhole(flat, upper, side)
@@ -169,7 +183,13 @@ def torso(body: Body, flat: Flat, upper: Upper, bottom: str) -> list[Panel]:
         names = (f"armpit.{side}", f"{bottom}.{side}")
         sources[side] = down(flat.walk(*(names if side == "L" else names[::-1]), count=2 * STEPS), side)
         sides[side] = trunk_side(body, side, sources[side], middle_x, upper.rows, upper.scale)
-        sides[side][0] = upper.armpit[side]
+        if upper.sleeved:
+            sides[side][0] = upper.armpit[side]
+        else:
+            gone = np.clip((sides[side][:, 1] - upper.armpit[side][1]) / (0.35 * body.span), 0, 1)[:, None]
+            sides[side] = upper.armpit[side] * [1, 0] * (1 - gone) + sides[side] * [1, 0] * gone + sides[side] * [0, 1]
+            floor = body.edge(side, sides[side][:, 1]) + SIGN[side] * 1.5
+            sides[side][:, 0] = np.maximum(sides[side][:, 0] * SIGN[side], floor * SIGN[side]) * SIGN[side]
         line = flat.walk(
             *((f"neck.{side}", f"shoulder.{side}") if side == "L" else (f"shoulder.{side}", f"neck.{side}"))
         )
@@ -243,7 +263,7 @@ def _length(body: Body, flat: Flat, upper: Upper) -> Rows:
     """The garment's own length, kept within what its category can be."""
     v_hem, v_armpit = flat.middle("hem")[1], flat.middle("armpit")[1]
     y_armpit = float(upper.rows(np.array([v_armpit]))[0])
-    own = y_armpit + (v_hem - v_armpit) * upper.scale
+    own = y_armpit + (v_hem - v_armpit) * upper.length
     hip, knee, ankle = (float((body.joint(f"{n}.L") + body.joint(f"{n}.R"))[1] / 2) for n in ("hip", "knee", "ankle"))
     thigh = knee - hip
     lowest = {"top": float(body.crotch[1]) + 0.04 * body.span, "outerwear": knee + 0.5 * (ankle - knee)}.get(
