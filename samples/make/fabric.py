@@ -70,7 +70,9 @@ def stripes(a: Colour, b: Colour, period: float, share: float, rng: np.random.Ge
     return replace(fabric, tile=fabric.tile.transpose(1, 0, 2).copy(), relief=fabric.relief.T.copy())
 
 
-def plaid(base: Colour, bands: list[tuple[Colour, float, float, float]], size: float, rng: np.random.Generator) -> Fabric:
+def plaid(
+    base: Colour, bands: list[tuple[Colour, float, float, float]], size: float, rng: np.random.Generator
+) -> Fabric:
     """Tartan of `size` cm: bands (colour, centre 0..1, width cm, strength) run both ways; 2/2 twill where they cross."""
     n = round(size * PER_CM)
     at = np.arange(n) / PER_CM
@@ -151,7 +153,7 @@ def denim(colour: Colour, rng: np.random.Generator) -> Fabric:
     noise = rng.standard_normal((n, n)).astype(np.float32)
     warp = cv2.blur(noise, (1, 13)) * 3
     speck = cv2.GaussianBlur(rng.standard_normal((n, n)).astype(np.float32), (0, 0), 1.0) * 2
-    light = np.clip(0.16 + 0.10 * twill + 0.16 * warp + 0.10 * speck, 0, 0.7)[..., None]
+    light = np.clip(0.15 + 0.09 * twill + 0.09 * warp + 0.05 * speck, 0, 0.7)[..., None]
     tile = tile * (1 - light) + np.asarray((0.82, 0.85, 0.88), np.float32) * light
     return Fabric(tile.astype(np.float32), (0.006 * twill).astype(np.float32), 0.22, 0.0, 0.45)
 

@@ -181,7 +181,7 @@ def _wrinkles(flat: Flat, canvas: Canvas, fabric: Fabric, rng: np.random.Generat
     out += 0.055 * np.clip(ridge, 0, 1) ** 3 * np.clip(cloud(shape, 12 * per, rng), 0, 1.5)
     for fold in flat.folds:
         out += _ridge(cx, cy, fold)
-    out *= 0.45 + 0.9 * fabric.crumple
+    out *= 0.8 + 1.6 * fabric.crumple
     return cv2.resize(out.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
 
 

@@ -136,41 +136,48 @@ def body_half(t: Torso) -> list[tuple[float, ...]]:
 
 
 def sleeve_outline(t: Torso, angle: float) -> tuple[Points, Point, Point]:
-    """The right sleeve, its outer and its inner cuff corner. The sleeve hangs `angle` degrees below the horizontal."""
-    a = np.radians(angle)
-    along, across = np.array([np.cos(a), np.sin(a)]), np.array([-np.sin(a), np.cos(a)])
-    top = np.array([t.shoulder, t.slope])
-    out = top + along * t.sleeve
-    inner = out + across * t.cuff
-    under = np.array([t.chest, t.armhole])
-    bulge = top + along * t.sleeve * 0.45 - across * (0.5 + 0.01 * t.sleeve)
-    belly = (under + inner) / 2 - across * min(1.2, t.sleeve * 0.03) if t.sleeve > 30 else (under + inner) / 2
-    points = curve(
-        [
-            (t.shoulder - 4.0, t.slope - 0.35, 1),
-            (*top, 0.0),
-            (*bulge,),
-            (*out, 1),
-            (*inner, 1),
-            (*belly,),
-            (*under, 1),
-            (t.chest - 5.0, t.armhole - 3.0, 1),
-        ],
-        closed=True,
-    )
-    return points, (float(out[0]), float(out[1])), (float(inner[0]), float(inner[1]))
+    """The right sleeve, its outer and its inner cuff corner.
+
+    It leaves the shoulder at 36 degrees below the horizontal at most and bends soon to `angle`.
+    """
+    top, under = np.array([t.shoulder, t.slope]), np.array([t.chest, t.armhole])
+    steps = 14
+    s = np.linspace(0, 1, steps)
+    first = min(angle, 36.0)
+    bend = np.clip(s * 2.2, 0, 1)
+    turn = np.radians(first + (angle - first) * bend)
+    along = np.stack([np.cos(turn), np.sin(turn)], 1)
+    across = np.stack([-along[:, 1], along[:, 0]], 1)
+    start = float((under - top) @ across[0])
+    width = start + (t.cuff - start) * np.minimum(1, s * 1.05) ** 0.85
+    outer = np.concatenate([top[None], top + np.cumsum(along[:-1] * t.sleeve / (steps - 1), 0)])
+    inner = outer + across * width[:, None]
+    inner[0] = under
+    inner[1:3] = inner[1:3] * 0.6 + (under + (inner[3] - under) * np.array([[1 / 3], [2 / 3]])) * 0.4
+    inside = np.array([[t.chest - 9.0, t.armhole - 3.0], [t.shoulder - 6.0, t.slope - 0.6]])
+    out, low = outer[-1], inner[-1]
+    return np.concatenate([outer, inner[::-1], inside]), (float(out[0]), float(out[1])), (float(low[0]), float(low[1]))
 
 
 def torso(t: Torso, rng: np.random.Generator, category: str) -> Flat:
     """Sleeves, the inside of the back, the front panel; seams, hems, folds and landmarks of an upper garment."""
     flat = Flat(category)
-    back = [(0, 1.6), (t.neck * 0.6, 1.3), (t.neck, -0.1, 1), (t.neck + 3, 1.2, 1), (t.neck + 1, t.drop + 6, 1), (0, t.drop + 8)]
+    back = [
+        (0, 0.9),
+        (t.neck * 0.6, 0.6),
+        (t.neck, -0.1, 1),
+        (t.neck + 3, 1.2, 1),
+        (t.neck + 1, t.drop + 6, 1),
+        (0, t.drop + 8),
+    ]
     flat.pieces.append(Piece(mirrored(back), "inside", lift=0.05, shade=0.66))
     if t.sleeve:
         for side, sign in SIDES:
             angle = t.angle + float(rng.uniform(-2.5, 2.5))
             points, out, inner = sleeve_outline(t, angle)
-            flat.pieces.append(Piece(flip(points, sign), turn=sign * (angle - 90), origin=(sign * t.shoulder, t.slope)))
+            flat.pieces.append(
+                Piece(flip(points, sign), turn=sign * (min(angle, 62) - 90), origin=(sign * t.shoulder, t.slope))
+            )
             flat.landmarks[f"cuff_out.{side}"], flat.landmarks[f"cuff_in.{side}"] = (
                 (sign * out[0], out[1]),
                 (sign * inner[0], inner[1]),
@@ -190,7 +197,7 @@ def torso(t: Torso, rng: np.random.Generator, category: str) -> Flat:
 def _sleeve_details(
     flat: Flat, t: Torso, out: Points, inner: Points, sign: float, angle: float, rng: np.random.Generator
 ) -> None:
-    back = np.array([-np.cos(np.radians(angle)) * sign, -np.sin(np.radians(angle))])
+    back = -np.array([np.cos(np.radians(angle)) * sign, np.sin(np.radians(angle))])
     flat.stitches.append(np.stack([out + back * 2.0, inner + back * 2.0]))
     under = np.array([sign * t.chest, t.armhole])
     top = np.array([sign * t.shoulder, t.slope])
@@ -212,7 +219,9 @@ def _body_folds(flat: Flat, t: Torso, rng: np.random.Generator) -> None:
             flat.folds.append(Fold(tuple(under), tuple(end), rng.uniform(1.1, 2.2), rng.uniform(0.12, 0.30)))
         shoulder = np.array([sign * t.shoulder, t.slope])
         end = shoulder + [-sign * rng.uniform(4, 9), rng.uniform(12, 24)]
-        flat.folds.append(Fold(tuple(shoulder + [-sign * 2, 2]), tuple(end), rng.uniform(1.4, 2.4), rng.uniform(0.08, 0.2)))
+        flat.folds.append(
+            Fold(tuple(shoulder + [-sign * 2, 2]), tuple(end), rng.uniform(1.4, 2.4), rng.uniform(0.08, 0.2))
+        )
     for _ in range(7):
         y = rng.uniform(t.armhole + 6, t.length - 6)
         x = rng.uniform(-0.7, 0.7) * t.waist

@@ -20,7 +20,7 @@ def band(t: Torso, width: float) -> Points:
 
 def back_band(t: Torso, width: float) -> Points:
     """The back of the neckband as seen through the neck opening."""
-    edge = curve([(-t.neck, 0, 1), (-t.neck * 0.6, 1.3), (0, 1.7), (t.neck * 0.6, 1.3), (t.neck, 0, 1)])
+    edge = curve([(-t.neck, 0, 1), (-t.neck * 0.6, 0.5), (0, 0.9), (t.neck * 0.6, 0.5), (t.neck, 0, 1)])
     return np.concatenate([edge, (edge + [0, width])[::-1]])
 
 
@@ -29,12 +29,20 @@ def offset(points: list[tuple[float, ...]] | Points, dx: float, dy: float) -> Po
 
 
 def hem_line(half: float, y: float, tail: float, up: float) -> Points:
-    return curve([(-half + 0.2, y - tail - up), (-half * 0.5, y - tail * 0.3 - up), (0, y - up), (half * 0.5, y - tail * 0.3 - up), (half - 0.2, y - tail - up)])
+    return curve(
+        [
+            (-half + 0.2, y - tail - up),
+            (-half * 0.5, y - tail * 0.3 - up),
+            (0, y - up),
+            (half * 0.5, y - tail * 0.3 - up),
+            (half - 0.2, y - tail - up),
+        ]
+    )
 
 
 def tee(rng: Rng, t: Torso | None = None) -> Flat:
     t = t or Torso(drop=rng.uniform(7, 13), vee=bool(rng.random() < 0.25), sleeve=rng.uniform(14, 26),
-                   length=rng.uniform(58, 74), waist=rng.uniform(23, 27), angle=rng.uniform(25, 50))  # fmt: skip
+                   length=rng.uniform(58, 74), waist=rng.uniform(23, 27), angle=rng.uniform(28, 48))  # fmt: skip
     flat = torso(t, rng, "top")
     _knit_neck(flat, t, 2.0)
     flat.stitches.append(hem_line(t.hem, t.length, t.tail, 2.2))
@@ -59,7 +67,7 @@ def tank(rng: Rng, t: Torso | None = None) -> Flat:
 
 
 def knit(rng: Rng, t: Torso | None = None) -> Flat:
-    t = t or Torso(drop=rng.uniform(6, 10), sleeve=rng.uniform(52, 60), angle=rng.uniform(60, 72), cuff=11, length=rng.uniform(56, 68),
+    t = t or Torso(drop=rng.uniform(6, 10), sleeve=rng.uniform(52, 60), angle=rng.uniform(70, 84), cuff=11, length=rng.uniform(56, 68),
                    shoulder=23, slope=4.5, chest=27, waist=27, hem=rng.uniform(23, 26), tail=0.3)  # fmt: skip
     flat = torso(t, rng, "top")
     _knit_neck(flat, t, 3.0)
@@ -77,7 +85,12 @@ def _cuffs(flat: Flat, depth: float, wider: float, fabric: str = "rib", lift: fl
         across = (inner - out) / np.linalg.norm(inner - out)
         back = np.array([across[1], -across[0]]) * sign
         back *= np.sign(-back[1])
-        corners = [out - across * wider, inner + across * wider, inner + across * (wider + 0.5), out - across * (wider + 0.5)]
+        corners = [
+            out - across * wider,
+            inner + across * wider,
+            inner + across * (wider + 0.5),
+            out - across * (wider + 0.5),
+        ]
         corners[2], corners[3] = corners[2] + back * depth, corners[3] + back * depth
         points = curve([(*p, 1) for p in corners], closed=True)
         angle = np.degrees(np.arctan2(back[1], back[0])) + 90
@@ -86,7 +99,19 @@ def _cuffs(flat: Flat, depth: float, wider: float, fabric: str = "rib", lift: fl
 
 def collar(flat: Flat, t: Torso, *, reach: float = 6.5, spread: float = 5.5) -> None:
     """A turned-down collar with its stand, open by a hand at the throat."""
-    stand = curve([(-t.neck, 0, 1), (-t.neck * 0.5, -3.2), (0, -3.8), (t.neck * 0.5, -3.2), (t.neck, 0, 1), (t.neck * 0.6, 3.4), (0, 4.4), (-t.neck * 0.6, 3.4)], closed=True)
+    stand = curve(
+        [
+            (-t.neck, 0, 1),
+            (-t.neck * 0.5, -3.2),
+            (0, -3.8),
+            (t.neck * 0.5, -3.2),
+            (t.neck, 0, 1),
+            (t.neck * 0.6, 3.4),
+            (0, 4.4),
+            (-t.neck * 0.6, 3.4),
+        ],
+        closed=True,
+    )
     flat.pieces.insert(1, Piece(stand, "inside", lift=0.05, shade=0.82))
     for _, sign in SIDES:
         leaf = curve([
@@ -94,12 +119,14 @@ def collar(flat: Flat, t: Torso, *, reach: float = 6.5, spread: float = 5.5) -> 
             (spread, t.drop + reach - 1.0, 1), (0.5, t.drop - 0.2, 1), (t.neck * 0.45, 4.0), (t.neck * 0.72, 0.6),
         ], closed=True)  # fmt: skip
         flat.pieces.append(Piece(flip(leaf, sign), lift=0.22, turn=sign * 35))
-        edge = curve([(t.neck + 0.8, 1.8), (t.neck - 0.3, 5.2), (spread - 0.1, t.drop + reach - 1.7, 1), (0.9, t.drop + 0.1)])
+        edge = curve(
+            [(t.neck + 0.8, 1.8), (t.neck - 0.3, 5.2), (spread - 0.1, t.drop + reach - 1.7, 1), (0.9, t.drop + 0.1)]
+        )
         flat.stitches.append(flip(edge - [0.35, 0.25], sign))
 
 
 def shirt(rng: Rng, t: Torso | None = None) -> Flat:
-    t = t or Torso(neck=7.2, drop=7.5, sleeve=rng.uniform(54, 60), angle=rng.uniform(58, 72), cuff=11.5, length=rng.uniform(68, 78),
+    t = t or Torso(neck=7.2, drop=7.5, sleeve=rng.uniform(54, 60), angle=rng.uniform(66, 84), cuff=11.5, length=rng.uniform(68, 78),
                    shoulder=22.5, chest=27, waist=26, hem=27, tail=rng.uniform(3, 7))  # fmt: skip
     flat = torso(t, rng, "top")
     flat.stitches.clear()
@@ -124,7 +151,10 @@ def _cuff_buttons(flat: Flat) -> None:
 
 
 def _placket(flat: Flat, t: Torso, half: float, buttons: int, radius: float = 0.55, end: float = 4.0) -> None:
-    strip = curve([(-half, t.drop - 0.6, 1), (half, t.drop - 0.6, 1), (half, t.length - 0.1, 1), (-half, t.length - 0.1, 1)], closed=True)
+    strip = curve(
+        [(-half, t.drop - 0.6, 1), (half, t.drop - 0.6, 1), (half, t.length - 0.1, 1), (-half, t.length - 0.1, 1)],
+        closed=True,
+    )
     flat.pieces.append(Piece(strip, lift=0.07))
     for x in (-half + 0.4, half - 0.4):
         flat.stitches.append(np.array([[x, t.drop + 0.5], [x, t.length - 0.6]]))
@@ -133,14 +163,22 @@ def _placket(flat: Flat, t: Torso, half: float, buttons: int, radius: float = 0.
 
 
 def denim_jacket(rng: Rng, t: Torso | None = None) -> Flat:
-    t = t or Torso(neck=8.0, drop=8.5, sleeve=rng.uniform(54, 60), angle=rng.uniform(58, 70), cuff=12, length=rng.uniform(56, 64),
+    t = t or Torso(neck=8.0, drop=8.5, sleeve=rng.uniform(54, 60), angle=rng.uniform(66, 84), cuff=12, length=rng.uniform(56, 64),
                    shoulder=23, slope=4.6, chest=27.5, waist=26.5, hem=25, tail=0.2, bicep=20)  # fmt: skip
     flat = torso(t, rng, "outerwear")
     flat.stitches.clear()
     _placket(flat, t, 2.1, buttons=6, radius=0.85, end=-2.0)
     for _, sign in SIDES:
         _denim_front(flat, t, sign)
-    waist = curve([(-t.hem, t.length - 5.2, 1), (t.hem, t.length - 5.2, 1), (t.hem, t.length - 0.2, 1), (-t.hem, t.length - 0.2, 1)], closed=True)
+    waist = curve(
+        [
+            (-t.hem, t.length - 5.2, 1),
+            (t.hem, t.length - 5.2, 1),
+            (t.hem, t.length - 0.2, 1),
+            (-t.hem, t.length - 0.2, 1),
+        ],
+        closed=True,
+    )
     flat.pieces.append(Piece(waist, lift=0.10, turn=90))
     for y in (t.length - 4.8, t.length - 0.6):
         flat.stitches.append(np.array([[-t.hem + 0.4, y], [t.hem - 0.4, y]]))
@@ -163,21 +201,37 @@ def _denim_front(flat: Flat, t: Torso, sign: float) -> None:
         line = np.array([[x0, 25.2], [x1, t.length - 5.2]]) * [sign, 1]
         flat.seams.append(line)
         flat.stitches += [line + [0.45 * sign, 0], line + [0.95 * sign, 0]]
-    armhole = curve([(t.shoulder - 0.5, t.slope + 0.5), (t.shoulder - 2.2, (t.slope + t.armhole) * 0.55), (t.chest - 1.2, t.armhole - 0.4)])
+    armhole = curve(
+        [
+            (t.shoulder - 0.5, t.slope + 0.5),
+            (t.shoulder - 2.2, (t.slope + t.armhole) * 0.55),
+            (t.chest - 1.2, t.armhole - 0.4),
+        ]
+    )
     flat.stitches += [flip(armhole, sign) + [-0.1 * sign, 0], flip(armhole, sign) + [-0.6 * sign, 0]]
 
 
 def coat(rng: Rng, t: Torso | None = None) -> Flat:
     """A single-breasted coat or blazer with lapels."""
     long = bool(rng.random() < 0.5)
-    t = t or Torso(neck=8.0, drop=rng.uniform(22, 32), vee=True, sleeve=60, angle=rng.uniform(66, 76), cuff=14, length=95 if long else 72,
+    t = t or Torso(neck=8.0, drop=rng.uniform(22, 32), vee=True, sleeve=60, angle=rng.uniform(72, 85), cuff=14, length=95 if long else 72,
                    shoulder=22.5, chest=27.5, waist=25.5, hem=31 if long else 27.5, tail=0.6)  # fmt: skip
     flat = torso(t, rng, "outerwear")
     flat.stitches.clear()
     edge = np.array([[0.8, t.drop], [1.2, t.length - 0.4]])
     flat.seams.append(edge)
     for _, sign in SIDES:
-        lapel = curve([(t.neck, -0.5, 1), (t.neck + 3.4, 6.5, 1), (t.neck + 5.0, 8.0, 1), (11.5, 13, 1), (0.6, t.drop + 1, 1), (t.neck * 0.52, t.drop * 0.5)], closed=True)
+        lapel = curve(
+            [
+                (t.neck, -0.5, 1),
+                (t.neck + 3.4, 6.5, 1),
+                (t.neck + 5.0, 8.0, 1),
+                (11.5, 13, 1),
+                (0.6, t.drop + 1, 1),
+                (t.neck * 0.52, t.drop * 0.5),
+            ],
+            closed=True,
+        )
         flat.pieces.append(Piece(flip(lapel, sign), lift=0.25, turn=sign * 20))
         pocket = curve([(9, 50, 1), (21, 49.4, 1), (21.2, 54, 1), (9, 54.6, 1)], closed=True)
         flat.pieces.append(Piece(flip(pocket, sign), lift=0.14))
@@ -191,7 +245,7 @@ def dress(rng: Rng, t: Torso | None = None, *, seam: bool = True) -> Flat:
     sleeve = float(rng.choice([0.0, 0.0, 16.0, 54.0]))
     t = t or Torso(length=rng.uniform(84, 118), neck=rng.uniform(8, 11), drop=rng.uniform(8, 16), vee=bool(rng.random() < 0.3),
                    shoulder=17 if not sleeve else 20, slope=2.4, chest=23.5, armhole=22, waist=rng.uniform(19, 22.5), waist_y=40,
-                   hem=rng.uniform(25, 42), tail=rng.uniform(0, 2), sleeve=sleeve, angle=40 if sleeve < 30 else 68, cuff=14 if sleeve < 30 else 10)  # fmt: skip
+                   hem=rng.uniform(25, 42), tail=rng.uniform(0, 2), sleeve=sleeve, angle=40 if sleeve < 30 else 78, cuff=14 if sleeve < 30 else 10)  # fmt: skip
     flat = torso(t, rng, "dress")
     flat.stitches.append(hem_line(t.hem, t.length, t.tail, 2.2))
     flat.pieces.append(Piece(band(t, 1.0), "rib", lift=0.03))
@@ -206,7 +260,9 @@ def dress(rng: Rng, t: Torso | None = None, *, seam: bool = True) -> Flat:
     return flat
 
 
-def skirt(rng: Rng, *, pleats: int | None = None, length: float | None = None, hem: float | None = None, waist: float = 17.5) -> Flat:
+def skirt(
+    rng: Rng, *, pleats: int | None = None, length: float | None = None, hem: float | None = None, waist: float = 17.5
+) -> Flat:
     pleats = int(rng.choice([0, 0, 9, 13])) if pleats is None else pleats
     length, hem = length or rng.uniform(40, 80), hem or rng.uniform(24, 42)
     flat = Flat("skirt")
@@ -214,7 +270,15 @@ def skirt(rng: Rng, *, pleats: int | None = None, length: float | None = None, h
     hip = waist + max(3.0, (hem - waist) * hip_y / length * 1.15)
     back = [(0, 0.2), (waist, -0.6, 1), (waist + 0.5, 3.5, 1), (0, 4)]
     flat.pieces.append(Piece(mirrored(back), "inside", lift=0.05, shade=0.66))
-    half = [(0, 3.0), (waist * 0.6, 2.7), (waist + 0.4, 2.0, 1), (hip, hip_y + 2), (hem, length - 1.2, 1), (hem * 0.5, length - 0.2), (0, length)]
+    half = [
+        (0, 3.0),
+        (waist * 0.6, 2.7),
+        (waist + 0.4, 2.0, 1),
+        (hip, hip_y + 2),
+        (hem, length - 1.2, 1),
+        (hem * 0.5, length - 0.2),
+        (0, length),
+    ]
     flat.pieces.append(Piece(mirrored([(p[0], p[1], *p[2:]) for p in half]), pleats=pleats))
     top = [(0, 0.9), (waist * 0.6, 0.5), (waist, -0.6, 1), (waist + 0.5, 3.2, 1), (waist * 0.6, 4.3), (0, 4.7)]
     flat.pieces.append(Piece(mirrored(top), lift=0.10, turn=90))
@@ -224,7 +288,9 @@ def skirt(rng: Rng, *, pleats: int | None = None, length: float | None = None, h
     for k in range(0 if pleats else 10):
         x = (k - 4.5) / 5.4 * waist + rng.uniform(-1, 1)
         end = (x * hem / waist, length - rng.uniform(0, 12))
-        flat.folds.append(Fold((x, rng.uniform(5, 14)), end, rng.uniform(1.0, 2.4), rng.uniform(0.10, 0.10 + 0.011 * hem)))
+        flat.folds.append(
+            Fold((x, rng.uniform(5, 14)), end, rng.uniform(1.0, 2.4), rng.uniform(0.10, 0.10 + 0.011 * hem))
+        )
     return flat
 
 
@@ -241,14 +307,17 @@ def trousers(rng: Rng, *, length: float | None = None, cuff: float | None = None
         back = [(0, 0.4), (waist, -0.4, 1), (waist + 0.4, 4, 1), (0, 4.5)]
         flat.pieces.append(Piece(mirrored(back), "inside", lift=0.05, shade=0.62))
     for side, sign in SIDES:
-        knee = min(0.55 * length, length - 4)
+        knee = max(0.55 * length, rise + 0.4 * (length - rise))
         leg = curve([
             (-0.2, top + 2.2, 1), (waist, top + 1.4, 1), (hip, top + 19), (hip + (out - hip) * 0.55, top + knee), (out, top + length, 1),
             ((out + inner) / 2, top + length + 0.5), (inner, top + length, 1), (inner * 0.55 + 1.0, top + knee), (0.4, top + rise, 1), (-0.2, top + rise - 4, 1),
         ], closed=True)  # fmt: skip
         flat.pieces.append(Piece(flip(leg, sign), origin=(sign * 13, top), lift=0.10 + (0.04 if sign > 0 else 0)))
         flat.stitches.append(np.array([[inner + 0.2, top + length - 2.6], [out - 0.2, top + length - 2.6]]) * [sign, 1])
-        flat.landmarks[f"hem_out.{side}"], flat.landmarks[f"hem_in.{side}"] = (sign * out, top + length), (sign * inner, top + length)
+        flat.landmarks[f"hem_out.{side}"], flat.landmarks[f"hem_in.{side}"] = (
+            (sign * out, top + length),
+            (sign * inner, top + length),
+        )
         _leg_details(flat, sign, (waist, top), (hip, out, inner, length, rise), crease, rng)
     flat.landmarks["crotch"] = (0.0, top + rise)
     flat.mark("waist", waist, top - 0.4)
@@ -270,19 +339,36 @@ def _leg_details(flat: Flat, sign: float, at: Point, leg: tuple[float, ...], cre
         end = (sign * reach * 1.1, top + rise - 6 + k * 4 + rng.uniform(-2, 2))
         flat.folds.append(Fold((sign * 0.8, top + rise - 1.5), end, rng.uniform(0.9, 1.7), rng.uniform(0.10, 0.26)))
     for _ in range(6 if length > 60 else 2):
-        y = top + rng.uniform(rise + 8, length - 6)
+        y = top + rise + (length - rise) * rng.uniform(0.12, 0.9)
         x, run = middle + rng.uniform(-4, 4), rng.uniform(4, 9)
-        flat.folds.append(Fold((sign * (x - run / 2), y), (sign * (x + run / 2), y + rng.uniform(-4, 5)), rng.uniform(1.0, 2.0), rng.uniform(0.08, 0.20)))
+        flat.folds.append(
+            Fold(
+                (sign * (x - run / 2), y),
+                (sign * (x + run / 2), y + rng.uniform(-4, 5)),
+                rng.uniform(1.0, 2.0),
+                rng.uniform(0.08, 0.20),
+            )
+        )
 
 
 def _waistband(flat: Flat, waist: float, top: float) -> None:
-    half = [(0, top + 1.6), (waist * 0.6, top + 1.0), (waist, top - 0.4, 1), (waist + 0.5, top + 3.4, 1), (waist * 0.6, top + 4.9), (0, top + 5.5)]
+    half = [
+        (0, top + 1.6),
+        (waist * 0.6, top + 1.0),
+        (waist, top - 0.4, 1),
+        (waist + 0.5, top + 3.4, 1),
+        (waist * 0.6, top + 4.9),
+        (0, top + 5.5),
+    ]
     flat.pieces.append(Piece(mirrored(half), lift=0.10, turn=90))
     fly = curve([(3.2, top + 5.6), (3.2, top + 16), (2.2, top + 20.5), (0.2, top + 22.5)])
     flat.stitches += [fly, fly - [0.6, 0.3]]
     flat.seams.append(np.array([[0.0, top + 5.4], [0.1, top + 27]]))
     for x in (-waist * 0.62, waist * 0.62):
-        loop = curve([(x - 0.6, top + 0.9, 1), (x + 0.6, top + 0.9, 1), (x + 0.6, top + 6.0, 1), (x - 0.6, top + 6.0, 1)], closed=True)
+        loop = curve(
+            [(x - 0.6, top + 0.9, 1), (x + 0.6, top + 0.9, 1), (x + 0.6, top + 6.0, 1), (x - 0.6, top + 6.0, 1)],
+            closed=True,
+        )
         flat.pieces.append(Piece(loop, lift=0.12))
     flat.buttons.append((0.0, top + 3.5, 0.8))
 
