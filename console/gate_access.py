@@ -5,6 +5,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from itertools import islice
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -15,6 +16,7 @@ from tasks.ports import GateLedger
 log = logging.getLogger(__name__)
 EVERY_SECONDS = 0.5
 MOST_WAITING = 20_000
+BATCH = 1000
 
 Access = tuple[str, str, str]
 """(asset id, outcome, reader)."""
@@ -47,10 +49,13 @@ class AccessLog:
                 await self.flush()
 
     async def flush(self) -> None:
+        """Write what waits, in batches; a batch that fails waits on."""
         while self._waiting:
-            asset_id, outcome, reader = self._waiting[0]
-            await self._ledger.log_access(asset_id, outcome, reader)
-            self._waiting.popleft()
+            batch = list(islice(self._waiting, BATCH))
+            dropped = self.dropped
+            await self._ledger.log_accesses(batch)
+            for _ in range(len(batch) - (self.dropped - dropped)):  # the oldest may have been dropped meanwhile
+                self._waiting.popleft()
 
     async def _write_for_ever(self) -> None:
         while True:

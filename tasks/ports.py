@@ -437,7 +437,8 @@ class GateLedger(Protocol):
 
     async def find_by_phash(self, phash: str, max_distance: int = 6) -> list[tuple[str, int]]: ...
 
-    async def log_access(self, asset_id: str, outcome: str, reader: str) -> None: ...
+    async def log_accesses(self, accesses: Sequence[tuple[str, str, str]]) -> None:
+        """(asset id, outcome, reader), in the order in which they happened."""
 
 
 # ---------------------------------------------------------------- ledger: outbox and catalogue

@@ -1,5 +1,6 @@
 """Gate read: all that the gate decides on in one statement on the primary, by primary keys only."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from infra.postgres.engine import Database
@@ -76,8 +77,10 @@ class GatePart:
             )
         return [(row["asset_id"], row["distance"]) for row in rows]
 
-    async def log_access(self, asset_id: str, outcome: str, reader: str) -> None:
+    async def log_accesses(self, accesses: Sequence[tuple[str, str, str]]) -> None:
         async with self._db.read() as connection:
             await connection.execute(
-                "insert into access_log (asset_id, outcome, reader) values ($1, $2, $3)", asset_id, outcome, reader
+                "insert into access_log (asset_id, outcome, reader)"
+                " select * from unnest($1::text[], $2::text[], $3::text[])",
+                *([access[part] for access in accesses] for part in range(3)),
             )
