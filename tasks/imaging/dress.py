@@ -132,10 +132,10 @@ def dress(twin: TwinReference, garment: GarmentCutout, generator: str) -> Genera
     behind = laid.behind * (1 - alpha)
     colour, alpha = colour + laid.behind_colours * behind[..., None], alpha + behind
     colour, alpha = _over(colour, alpha, laid.colours, laid.cover)
-    hair_colour, hair = (part[at] for part in strands(twin.rgba, twin.parts))
+    hair_colour, hair = strands(twin.rgba[at], twin.parts[at])
     sleeve = garment.sleeve if laid.sleeves.any() else "none"
     below = body.underarm("L")[1] + (0.02 if sleeve != "none" else -0.10) * body.span
-    arms = arms_in_front(twin.rgba, twin.parts, sleeve, below)[at] * (1 - laid.sleeves)
+    arms = arms_in_front(twin.rgba[at], twin.parts[at], sleeve, below - laid.box.top) * (1 - laid.sleeves)
     front_arms = np.minimum(arms, laid.cover)
     colour, alpha = _over(colour, alpha, twin.rgba[at][..., :3].astype(np.float32), front_arms)
     front_hair = np.minimum(hair, np.maximum(laid.cover, laid.behind))
@@ -149,14 +149,18 @@ def _finish(
     twin: TwinReference, figure: U8, fitted: Fit, laid: Laid, colour: F32, alpha: F32, worn: F32, generator: str
 ) -> GeneratedLook:
     plain = over_ground(twin.rgba)
-    image, silhouette = over_ground(figure), figure[..., 3].astype(np.float32) / 255.0
+    image, own = plain.copy(), twin.rgba[..., 3].astype(np.float32) / 255.0
+    silhouette = own.copy()
+    rows = np.flatnonzero((figure != twin.rgba).any(axis=(1, 2))) if figure is not twin.rgba else np.zeros(0, int)
+    if len(rows):  # base clothing taken off, perhaps beyond the garment's box
+        bared = slice(int(rows[0]), int(rows[-1]) + 1)
+        image[bared], silhouette[bared] = over_ground(figure[bared]), figure[bared, :, 3].astype(np.float32) / 255.0
     at = laid.box.slices
     ground = np.asarray(GROUND, np.float32)
     image[at] = np.rint(np.clip(colour + ground * (1 - alpha)[..., None], 0, 255)).astype(np.uint8)
     silhouette[at] = np.clip(alpha, 0, 1)
     garment_alpha = np.zeros(silhouette.shape, np.float32)
     garment_alpha[at] = np.clip(worn, 0, 1)
-    own = twin.rgba[..., 3].astype(np.float32) / 255.0
     covered = (image != plain).any(axis=2) | (np.abs(silhouette - own) > 1e-6)
     return GeneratedLook(
         image=image,

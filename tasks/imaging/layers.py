@@ -12,10 +12,16 @@ Mask = npt.NDArray[np.bool_]
 SKIN = ("neck", "torso", *(f"{part}.{s}" for part in ("upperarm", "forearm", "upperleg", "lowerleg") for s in "LR"))
 SMALLEST_STRAND = 40
 """Pixels below which a detached speck of hair is dropped."""
+NEARBY = 60
+"""Pixels around taken-off clothing from which its surroundings are learnt."""
 
 
 def labelled(labels: U8, *names: str) -> Mask:
     return np.isin(labels, [PARTS[name] for name in names])
+
+
+def _grown(mask: Mask, size: int) -> Mask:
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((size, size), np.uint8)) > 0)
 
 
 def strands(rgba: U8, parts: U8) -> tuple[F32, F32]:
@@ -39,7 +45,7 @@ def _harmonics(normals: F32) -> npt.NDArray[np.float64]:
     return np.stack([np.ones_like(x), x, y, z, x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1], axis=1)
 
 
-def bare_skin(rgba: U8, parts: U8, body_parts: U8, normals: F32 | None, where: Mask) -> F32:
+def bare_skin(rgba: U8, parts: U8, normals: F32 | None, where: Mask) -> F32:
     """Colours H x W x 3 (0..255) of the skin that base clothing hides, at `where`; elsewhere the picture's own.
 
     The light on the skin that is seen is fitted to the body's normals; what then differs nearby is blended in.
@@ -64,29 +70,42 @@ def bare_skin(rgba: U8, parts: U8, body_parts: U8, normals: F32 | None, where: M
         total += blur(rest, sigma) * (1 - share)[..., None]
         share = share + near * (1 - share)
     out[where] = np.clip(base + total / np.maximum(share, 0.02)[..., None], 0, 255)[where]
-    del body_parts
     return out
 
 
 def undress(rgba: U8, parts: U8, body_parts: U8, normals: F32 | None, off: Mask) -> U8:
-    """The twin with its base clothing off at `off`: skin where the body is, nothing where only cloth was."""
+    """The twin with its base clothing off at `off`: skin where the body is, else the hair behind it, else nothing."""
+    on = off & (parts == PARTS["clothing"])
+    rows, columns = np.flatnonzero(on.any(axis=1)), np.flatnonzero(on.any(axis=0))
+    if not len(rows):
+        return rgba
+    height, width = parts.shape
+    top, bottom = max(0, rows[0] - NEARBY), min(height, rows[-1] + NEARBY + 1)
+    left, right = max(0, columns[0] - NEARBY), min(width, columns[-1] + NEARBY + 1)
+    at = slice(top, bottom), slice(left, right)
+    out = rgba.copy()
+    part_normals = None if normals is None else normals[at]
+    out[at] = _undressed(rgba[at], parts[at], body_parts[at], part_normals, off[at])
+    return out
+
+
+def _undressed(rgba: U8, parts: U8, body_parts: U8, normals: F32 | None, off: Mask) -> U8:
     on = off & (parts == PARTS["clothing"])
     # the picture's own edge between cloth and skin is mixed: take one pixel more
-    on |= off & (cv2.dilate(on.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & labelled(parts, *SKIN)
-    if not on.any():
-        return rgba
+    on |= off & _grown(on, 3) & labelled(parts, *SKIN)
     body = (body_parts > 0) & (body_parts != PARTS["hair"])
     out = rgba.copy()
-    out[..., :3] = np.rint(bare_skin(rgba, parts, body_parts, normals, on & body)).astype(np.uint8)
-    soft = np.clip(blur(body.astype(np.float32), 0.7), 0, 1)
-    near = cv2.dilate(on.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
-    edge = (
-        near
-        & off
-        & ~labelled(parts, "hair", "head")
-        & (cv2.dilate((~body).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)
-    )
-    out[..., 3] = np.where(edge, np.rint(np.minimum(soft * 255, out[..., 3])), out[..., 3]).astype(np.uint8)
+    out[..., :3] = np.rint(bare_skin(rgba, parts, normals, on & body)).astype(np.uint8)
+    hair = (parts == PARTS["hair"]).astype(np.float32)
+    hair_near, none_near = blur(hair, 3.0), blur((rgba[..., 3] == 0).astype(np.float32), 3.0)
+    gone = on & ~body
+    strand = gone & (hair_near > none_near)
+    hair_colour = blur(rgba[..., :3].astype(np.float32) * hair[..., None], 3.0) / np.maximum(hair_near, 1e-3)[..., None]
+    out[strand, :3] = np.rint(hair_colour[strand]).astype(np.uint8)
+    solid = blur((body | strand | (hair > 0)).astype(np.float32), 0.7)
+    edge = off & _grown(on, 7) & _grown(~body, 5) & ~labelled(parts, "hair", "head") & ~strand
+    faded = np.rint(np.minimum(np.clip(solid, 0, 1) * 255, out[..., 3]))
+    out[..., 3] = np.where(edge, faded, out[..., 3]).astype(np.uint8)
     return out
 
 

@@ -43,8 +43,9 @@ def place_upper(body: Body, flat: Flat, sleeved: bool) -> Upper:
     require(chest > 20 and flat.middle("armpit")[1] > flat.middle("neck")[1], "neck, armpits and chest do not agree")
     under = {side: body.underarm(side) for side in SIDES}
     under_y = (under["L"][1] + under["R"][1]) / 2
-    if not sleeved:  # where arm and trunk touch they part lower than the armpit lies
-        under_y = min(under_y, float(body.joint("shoulder.L")[1] + body.joint("shoulder.R")[1]) / 2 + 0.42 * body.span)
+    # where arm and trunk touch they part lower than the armpit lies
+    lowest = 0.48 if sleeved else 0.42
+    under_y = min(under_y, float(body.joint("shoulder.L")[1] + body.joint("shoulder.R")[1]) / 2 + lowest * body.span)
     width = body.width(under_y + 0.06 * body.span)
     scale = (1 + EASE[flat.garment.category]) * ROUND * width / chest
     length = lengthwise(body, "armpit", width, scale)
@@ -174,7 +175,9 @@ def _armhole(flat: Flat, upper: Upper, side: Side) -> tuple[Points, Points]:
 def torso(body: Body, flat: Flat, upper: Upper, bottom: str) -> list[Panel]:
     """The trunk of an upper garment from the neck to its hem (or to `bottom`), the inside of its back first."""
     front_source, back_source = _neckline(flat)
-    front = carry(front_source, upper.neck["R"], upper.neck["L"], upper.scale)
+    (v_neck, y_neck), (v_armpit, y_armpit) = upper.rows.knots[:2]
+    drop = float(np.clip((y_armpit - y_neck) / (v_armpit - v_neck), upper.length, 1.3 * upper.scale))
+    front = carry(front_source, upper.neck["R"], upper.neck["L"], drop)
     middle_x = float((flat.middle("armpit")[0] + flat.middle(bottom)[0]) / 2)
     sides, sources = {}, {}
     holes = {side: _armhole(flat, upper, side) for side in SIDES}
