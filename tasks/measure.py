@@ -261,11 +261,11 @@ def _edges(view: _View) -> Row:
 
 def _holes(view: _View) -> float:
     """Area enclosed by the person but not person, that the twin does not have either, over the person's area."""
-    solid, twin = (view.alpha > 0.5).astype(np.uint8), view.twin_alpha > 0.25
+    solid, twin = (view.alpha > 0.5).astype(np.uint8), view.twin_alpha > 0.75
     _, labels = cv2.connectedComponents(1 - np.pad(solid, 1))
     inside = labels[1:-1, 1:-1]
     outer = labels[0, 0]
-    hole = (inside != outer) & (inside != 0) & (twin | (view.garment > 0.5))
+    hole = (inside != outer) & (inside != 0) & (twin | (view.garment > 0.75))
     return float(hole.sum()) / max(int(solid.sum()), 1)
 
 

@@ -38,7 +38,8 @@ def _contact(alpha: F32, feet: float, tall: float) -> F32:
     tight = _blur(soles, 0.006 * tall, 0.0035 * tall)
     wide = _blur(soles, 0.030 * tall, 0.010 * tall)
     pool = _blur(soles, 0.075 * tall, 0.020 * tall)
-    return np.clip(1.7 * tight + 1.5 * wide + 1.6 * pool, 0, 1)
+    dark: F32 = np.clip(1.7 * tight + 1.5 * wide + 1.6 * pool, 0, 1)
+    return dark
 
 
 def _cast(alpha: F32, feet: float, tall: float, middle: float, light: Light) -> F32:
