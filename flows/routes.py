@@ -25,6 +25,7 @@ from tasks.ports import Claim
 
 log = logging.getLogger(__name__)
 RETRY_SECONDS = 5.0
+IDLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,24 @@ def request_of(claim: Claim, verb: str) -> RunRequest:
         key=f"{event}|{claim.attempt}",
         replaces=f"{event}|{claim.attempt - 1}" if claim.attempt > 1 else None,
     )
+
+
+async def work_for_ever(services: Services, runner: FlowRunner, lease_seconds: float) -> None:
+    """Claim and work, one garment after the other. With Prefect or the ledger away garments wait in the inbox."""
+    while True:
+        services.fence.inbox.clear()
+        try:
+            reachable = await runner.reachable()
+            claim = await services.ledger.claim(services.worker, lease_seconds) if reachable else None
+            if claim is not None:
+                await work_on(claim, services, runner, lease_seconds)
+                continue
+            if not reachable:
+                log.error("alert: Prefect does not answer; garments wait in the inbox, withdrawals do not")
+        except TransientError as error:
+            log.error("alert: %s", error)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(services.fence.inbox.wait(), IDLE_SECONDS)
 
 
 async def work_on(claim: Claim, services: Services, runner: FlowRunner, lease_seconds: float) -> None:
