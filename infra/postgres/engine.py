@@ -42,6 +42,12 @@ async def translated() -> AsyncIterator[None]:
         raise ServiceUnavailable(f"ledger: {type(error).__name__}: {error}") from error
 
 
+async def _reset(connection: asyncpg.Connection) -> None:
+    """Our statements leave no state in a session, so the pool's reset, a round trip per statement, is for accidents."""
+    if connection.is_in_transaction():
+        await connection.reset()
+
+
 class Database:
     """Two pools: `reads and facts`, and publishers whose idle transactions are ended after a second."""
 
@@ -52,7 +58,7 @@ class Database:
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, size: int) -> "AsyncIterator[Database]":
-        options: dict[str, Any] = {"dsn": plain_dsn(url), "max_size": size, "command_timeout": 60}
+        options: dict[str, Any] = {"dsn": plain_dsn(url), "max_size": size, "command_timeout": 60, "reset": _reset}
         settings = {"timezone": "UTC", "application_name": "likeness"}
         hasty = {**settings, "idle_in_transaction_session_timeout": "1000"}
         async with translated():

@@ -192,11 +192,11 @@ async def test_a_reader_too_slow_for_the_withdrawal_does_not_get_the_whole_image
     host, port = served.url.removeprefix("http://").split(":")
     connection = socket.create_connection((host, int(port)))
     connection.sendall(f"GET /assets/{asked.asset_id} HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n\r\n".encode())
-    await asyncio.sleep(FRESH_SECONDS)
+    connection.setblocking(False)
+    loop = asyncio.get_running_loop()
+    received = await loop.sock_recv(connection, 65536)
     await served.say(withdrawn())
     await asyncio.sleep(FRESH_SECONDS)
-    connection.setblocking(False)
-    loop, received = asyncio.get_running_loop(), b""
     try:
         while piece := await asyncio.wait_for(loop.sock_recv(connection, 65536), 10):
             received += piece
