@@ -23,7 +23,6 @@ from pydantic_settings import (
 from schemas.envelope import explain
 from tasks.errors import Misconfigured, ServiceUnavailable
 
-
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE_GARMENTS = ROOT / "samples" / "pack" / "garments"
 

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from infra.embedded.home import Record, write_atomically
+from infra.embedded.home import status as home_status
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(600)
@@ -36,8 +37,9 @@ def likeness(home: Path, *words: str, code: int = 0) -> str:
 
 
 def status(home: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(likeness(home, "status", "--json"))
-    return content
+    found = home_status(home)
+    assert found is not None
+    return found
 
 
 def wait_for(reached: Callable[[], bool], what: str, seconds: float = 60) -> None:
@@ -60,7 +62,8 @@ def home() -> Iterator[Path]:
 
 
 def test_up_again_changes_nothing(home: Path) -> None:
-    before = status(home)
+    before = json.loads(likeness(home, "status", "--json"))
+    assert set(before) == {"kafka", "console", "gate", "prefect", "ledger", "store", "processes"}
     assert all(before["processes"].values())
     assert json.loads(likeness(home, "up", "--json")) == before
 
