@@ -1,0 +1,1 @@
+"""Train the small models that come along; never imported by the product."""
