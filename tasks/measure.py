@@ -14,7 +14,7 @@ import numpy.typing as npt
 from schemas.base import FORMAT_PIXELS, Format
 from schemas.scene import Scene
 from schemas.twin import PARTS
-from tasks.imaging.colour import ciede2000, palette, to_lab
+from tasks.imaging.colour import apply_gains, ciede2000, light_match, palette, to_lab
 from tasks.imaging.framing import figure_box
 from tasks.imaging.label import Corner, label_mask, label_match, measured_contrast
 from tasks.imaging.phash import fine_print, phash
@@ -32,7 +32,7 @@ def _named(names: set[str]) -> npt.NDArray[np.bool_]:
     return table
 
 
-_SKIN, _HEAD = _named({"head", "neck"} | _LIMBS), _named({"head", "hair"})
+_SKIN, _FACE = _named({"head", "neck"} | _LIMBS), _named({"head"})
 _FACE_SIZE = 64
 
 
@@ -64,7 +64,8 @@ def _crop(frame: Composited, twin: TwinReference) -> tuple[int, int, int, int]:
     return max(left, 0), max(top, 0), min(right, width), min(bottom, height)
 
 
-def _view(frame: Composited, look: CutLook, twin: TwinReference) -> _View:
+def _view(frame: Composited, look: CutLook, twin: TwinReference, scene: Scene) -> _View:
+    """The twin gets the scene's light as the look did: what differs after that is not the light."""
     left, top, right, bottom = _crop(frame, twin)
     k = min(1.0, _WORK_HEIGHT / frame.image.shape[0])
     size = (max(1, round((right - left) * k)), max(1, round((bottom - top) * k)))
@@ -84,6 +85,7 @@ def _view(frame: Composited, look: CutLook, twin: TwinReference) -> _View:
 
     small = shrunk(frame.image)
     stand_in = placed(np.ascontiguousarray(twin.rgba[..., :3]), cv2.INTER_LINEAR)
+    stand_in = apply_gains(stand_in, light_match(scene))
     twin_alpha = placed(twin.rgba[..., 3], cv2.INTER_LINEAR).astype(np.float32) / np.float32(255)
     _, above, _, below = figure_box(twin_alpha)
     return _View(
@@ -195,21 +197,31 @@ def _skin(view: _View) -> Row:
 
 
 def _face(view: _View) -> Row:
-    """The head in the frame against the twin's: 1 - correlation of structure, and CIEDE2000, both inside the head."""
-    head = _eroded(_HEAD[view.parts] & (view.twin_alpha > 0.9) & (view.covered < 0.5), 1)
-    rows, columns = np.flatnonzero(head.any(axis=1)), np.flatnonzero(head.any(axis=0))
+    """The face in the frame against the twin's: 1 - correlation of its features, and mean CIEDE2000.
+
+    Features are what lies between 1/64 and 1/10 of the face's width: eyes, brows, nose and mouth, neither grain nor
+    light. Hair and what a garment covers are left out.
+    """
+    face = _FACE[view.parts] & (view.twin_alpha > 0.95) & (view.covered < 0.02)
+    rows, columns = np.flatnonzero(face.any(axis=1)), np.flatnonzero(face.any(axis=0))
     if len(rows) < 8 or len(columns) < 8:
         return {"face_difference": 1.0, "face_delta_e": 100.0}
     box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    size, kind = (_FACE_SIZE, _FACE_SIZE), cv2.INTER_AREA
-    inside = cv2.resize(head[box].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-    mine, true = (cv2.resize(np.ascontiguousarray(p[box]), size, interpolation=kind) for p in (view.frame, view.twin))
-    grey = [cv2.GaussianBlur(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 1.0) for p in (mine, true)]
-    detail = [g - cv2.GaussianBlur(g, (0, 0), 12) for g in grey]
-    a, b = (d[inside] - d[inside].mean() for d in detail)
-    power = float(np.sqrt((a**2).sum() * (b**2).sum()))
-    alike = float((a * b).sum()) / power if power > 1e-6 else 0.0
-    delta = ciede2000(to_lab(mine[inside]), to_lab(true[inside]))
+    size = (_FACE_SIZE, _FACE_SIZE)
+    inside = _eroded(cv2.resize(face[box].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST), 4)
+    if int(inside.sum()) < 200:
+        return {"face_difference": 1.0, "face_delta_e": 100.0}
+    pair = [
+        cv2.resize(np.ascontiguousarray(p[box]), size, interpolation=cv2.INTER_AREA) for p in (view.frame, view.twin)
+    ]
+    details = []
+    for picture in pair:
+        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        features = cv2.GaussianBlur(grey, (0, 0), 1.0) - cv2.GaussianBlur(grey, (0, 0), 6.0)
+        details.append(features[inside] - features[inside].mean())
+    power = float(np.sqrt((details[0] ** 2).sum() * (details[1] ** 2).sum()))
+    alike = float((details[0] * details[1]).sum()) / power if power > 1e-6 else 0.0
+    delta = ciede2000(to_lab(pair[0][inside]), to_lab(pair[1][inside]))
     return {"face_difference": 1.0 - alike, "face_delta_e": float(delta.mean())}
 
 
@@ -296,7 +308,7 @@ def measure(
     frame: Composited, look: CutLook, twin: TwinReference, garment: GarmentCutout, scene: Scene, format: Format
 ) -> Row:
     """One row. Every number is finite; the thresholds are in tasks.judge."""
-    view = _view(frame, look, twin)
+    view = _view(frame, look, twin, scene)
     height, width = frame.image.shape[:2]
     row: Row = {"scene": scene.scene, "format": format, "twin": twin.twin.twin_id, "generator": look.generator}
     row |= _garment_colour(view, garment) | _silhouette(view) | _skin(view) | _face(view)
