@@ -20,7 +20,7 @@ def hairline(template: F32, low: float = 0.0) -> npt.NDArray[np.floating]:
     across, depth = np.abs(template[:, 0]), template[:, 1]
     front = 0.780 - 0.022 * np.clip(across / 0.065, 0, 1) ** 2
     temple = front - 0.062 * _step(depth, -0.118, -0.082)
-    side = temple - 0.050 * _step(depth, -0.062, -0.030)
+    side = temple - 0.034 * _step(depth, -0.062, -0.036)
     return side - (0.062 + low) * _step(depth, -0.018, 0.020)
 
 
@@ -37,17 +37,17 @@ def add_hair(portrait: "Portrait") -> None:
     body, template = model.groups["body"][0], model.template
     z = template[:, 2]
     scalp = smooth(portrait.vertices, body, 14, 0.55 * _step(z, 0.66, 0.72))
-    thickness = THICKNESS[style] * (0.30 + 0.70 * _step(z, 0.70, 0.82)) + 0.002
+    thickness = THICKNESS[style] * (0.06 + 0.94 * _step(z, 0.735, 0.815)) + 0.0015
     normals = vertex_normals(scalp, body)
-    lump = _lumps(template, portrait.looks.seed, 0.35 if style == "curls" else 0.12)
+    lump = _lumps(template, portrait.looks.seed, 0.30 if style == "curls" else 0.10)
     shell = scalp + normals * (thickness * (1 + lump))[:, None]
     rng = np.random.default_rng(portrait.looks.seed + 3)
     waves = [(rng.uniform(120, 700), rng.uniform(0, 6.28), rng.uniform(0.3, 1.0)) for _ in range(7)]
 
     def on_scalp(at: F32, label: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         ear = (at[:, 2] < 0.742) & (at[:, 1] > -0.070) & (at[:, 1] < 0.012) & (np.abs(at[:, 0]) > 0.066)
-        fringe = 0.0011 * sum(a * np.sin(f * at[:, 0] + 0.6 * f * at[:, 1] + p) for f, p, a in waves)
-        over_ear = style in ("bob", "long", "curls")
+        fringe = 0.0006 * sum(a * np.sin(f * at[:, 0] + 0.6 * f * at[:, 1] + p) for f, p, a in waves)
+        over_ear = style in ("bob", "long")
         return (label <= PARTS["neck"]) & (at[:, 2] > hairline(at) + fringe) & (over_ear | ~ear)
 
     portrait.add(body, portrait.vertices, HAIR, keep=on_scalp, label=PARTS["hair"], lift=0.002)

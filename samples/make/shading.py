@@ -78,8 +78,8 @@ def _skin(portrait: Portrait) -> F32:
     lips = 0.62 * cv2.GaussianBlur(lips, (0, 0), 0.9 * portrait.scale)[..., None]
     out = out * (1 - lips) + lips * tone * np.array([0.90, 0.60, 0.60], np.float32)
     hair = linear(looks.hair)
-    brow = 0.72 * _brows(portrait)[..., None] * head[..., None]
-    out = out * (1 - brow) + brow * np.minimum(hair, tone * 0.8) * 0.8
+    brow = 0.85 * _brows(portrait)[..., None] * head[..., None]
+    out = out * (1 - brow) + brow * np.minimum(hair, tone * 0.5)
     if looks.beard:
         out = _beard(portrait, out, hair, head)
     return out.astype(np.float32)

@@ -61,7 +61,7 @@ PEOPLE = {
     "goro": Person("Goro", _body(0, 0.70, 0.45, 0.36, 0.42, 0.05, 0.9, 0.05), Looks((222, 178, 144), (24, 21, 21), "short", (54, 38, 28), seed=7), head=(-3, 0)),
     "hana": Person("Hana", _body(1, 0.74, 0.55, 0.62, 0.42, 0.3, 0.4, 0.3), Looks((206, 156, 122), (40, 28, 23), "bun", (80, 56, 36), seed=8), head=(4, -1)),
     "ines": Person("Ines", _body(1, 0.69, 0.6, 0.5, 0.52, 0.55, 0.05, 0.4, cupsize=0.35), Looks((150, 102, 74), (34, 25, 21), "curls", (66, 46, 32), seed=9)),
-    "jun": Person("Jun", _body(0, 0.80, 0.22, 1.0, 0.45, 0.1, 0.25, 0.65), Looks((232, 190, 164), (92, 62, 42), "short", (96, 104, 92), beard=0.6, seed=10), arms=(22, 23), head=(3, 0)),
+    "jun": Person("Jun", _body(0, 0.80, 0.22, 1.0, 0.45, 0.1, 0.25, 0.65), Looks((232, 190, 164), (92, 62, 42), "short", (96, 104, 92), beard=0.4, seed=10), arms=(22, 23), head=(3, 0)),
 }  # fmt: skip
 
 
@@ -237,6 +237,9 @@ def _measure(model: BodyModel, vertices: F64, bones: dict[str, F64]) -> dict[str
     trunk = np.isin(label, (PARTS["torso"], PARTS["upperleg.L"], PARTS["upperleg.R"]))
     template = model.template[body]
 
+    def levels(low: float, high: float) -> list[float]:
+        return [float(level) for level in np.linspace(low, high, 13)]
+
     def girth(level: float) -> float:
         band = trunk & (np.abs(template[:, 2] - level) < 0.012)
         hull = cv2.convexHull((points[band][:, :2] * 1000).astype(np.float32))
@@ -244,7 +247,8 @@ def _measure(model: BodyModel, vertices: F64, bones: dict[str, F64]) -> dict[str
 
     length = lambda a, b: round(float(np.linalg.norm(bones[a] - bones[b])) * 100, 1)  # noqa: E731 - used thrice below
     return {
-        "bust": girth(0.31), "waist": girth(0.145), "hip": girth(-0.005),
+        "bust": max(map(girth, levels(0.22, 0.34))), "waist": min(map(girth, levels(0.10, 0.22))),
+        "hip": max(map(girth, levels(-0.08, 0.06))),
         "shoulder_width": length("upperarm01.L", "upperarm01.R"),
         "arm_length": round(length("upperarm01.L", "lowerarm01.L") + length("lowerarm01.L", "wrist.L"), 1),
         "inseam": round(float(bones["upperleg01.L"][2] - points[:, 2].min()) * 100 - 6, 1),
