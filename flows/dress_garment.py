@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
-from prefect import flow
+from prefect import flow, get_run_logger
 
 from flows import stages
 from flows.context import Bench, all_of, bench
@@ -64,14 +64,16 @@ async def _on_its_own(twin_id: str, work: Callable[[str], Awaitable[None]]) -> N
         return
     try:
         await work(twin_id)
-    except Interrupted:
+    except Interrupted as error:
         at_work.check_lease()
+        get_run_logger().warning("%s stops and is decided anew: %s", twin_id, error)
         at_work.unsettled.extend(each.cell for each in at_work.give_up(twin_id))
     except PermanentError as error:
         why = {"code": error.code, "reasons": [error.message]}
         given_up = [(each.cell, each.recipe.digest(), why) for each in at_work.give_up(twin_id)]
         await at_work.services.ledger.record_rejections(at_work.run, given_up)
         at_work.counts["rejected"] += len(given_up)
+        get_run_logger().warning("%s has no image: %s: %s", twin_id, error.code, error.message)
 
 
 async def settle(at_work: Bench) -> bool:

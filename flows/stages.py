@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
 from flows.context import Candidate, Permitted, all_of, bench, on_pixels
-from infra.prefect.artifacts import show_contact_sheet, show_table
+from infra.prefect.artifacts import show_contact_sheet, show_table, tag_run
 from schemas.asset import Cell
 from schemas.decision import Decision
 from tasks import generate
@@ -82,6 +82,7 @@ async def plan_and_decide() -> Report:
             at_work.counts["already"] += 1
         else:
             at_work.permitted.setdefault(each.cell.twin_id, []).append(each)
+    await tag_run([f"twin:{twin_id}" for twin_id in sorted(at_work.permitted)])
     await show_table("decisions", garment.sku, at_work.decisions, f"{garment.sku}: what consent says of each cell")
     return dict(at_work.counts)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from console.cli.lists import AsJson, with_core
 from console.cli.printing import print_json, print_list, print_one
@@ -12,9 +12,10 @@ from infra.bootstrap.core import Core
 from schemas.envelope import explain
 from schemas.scene import Scene
 from schemas.twin import Twin
-from tasks.errors import NotFound, UnusableTwin
+from tasks.errors import Misconfigured, NotFound, UnusableTwin
 from tasks.library import take_in_scene, take_in_twin
 
+_SCENES = TypeAdapter(list[Scene])
 twins = typer.Typer(help="Digital replicas of talents.", no_args_is_help=True)
 
 
@@ -34,11 +35,14 @@ def _read_twin(file: Path) -> Twin:
 
 
 def read_scenes(folder: Path) -> list[tuple[Scene, Path]]:
-    """Every scene.json in or below `folder`, with the folder it lies in. Raises UnusableTwin's sibling, NotFound."""
-    found = sorted(folder.rglob("scene.json"))
-    if not found:
-        raise NotFound(f"{folder}: no scene.json here or below")
-    return [(Scene.model_validate_json(file.read_bytes()), file.parent) for file in found]
+    """The scenes of scenes.json, a list, with the folder that their backdrops lie in. Raises NotFound, Misconfigured."""
+    file = folder / "scenes.json"
+    if not file.is_file():
+        raise NotFound(f"{folder}: no scenes.json here")
+    try:
+        return [(scene, folder) for scene in _SCENES.validate_json(file.read_bytes())]
+    except ValidationError as error:
+        raise Misconfigured(f"{file}: {explain(error)}") from None
 
 
 def reader(folder: Path) -> Any:

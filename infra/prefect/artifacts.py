@@ -18,16 +18,33 @@ from prefect.artifacts import (
     acreate_table_artifact,
     aupdate_progress_artifact,
 )
+from prefect.client.orchestration import get_client
+from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectException
 
 log = logging.getLogger(__name__)
 MOST_ROWS = 1000
+MOST_TAGS = 100
 _SILENT = (httpx.HTTPError, OSError, PrefectException)
 
 
 def artifact_key(kind: str, sku: str) -> str:
     """Prefect takes lower case letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", f"{kind}-{sku}".lower()).strip("-")
+
+
+async def tag_run(tags: Sequence[str]) -> None:
+    """Add tags to the flow run that this is called in: what is known only once it runs."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return
+    known = list(context.flow_run.tags)
+    wanted = [*known, *(tag for tag in tags[:MOST_TAGS] if tag not in known)]
+    try:
+        async with get_client() as client:
+            await client.update_flow_run(context.flow_run.id, tags=wanted)
+    except _SILENT as error:
+        log.warning("no tags for %s: %s", context.flow_run.name, error)
 
 
 class Progress:
