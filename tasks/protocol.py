@@ -277,18 +277,29 @@ def finish_publish(state: ObjectState, decision: Decision, fence: int, begun_und
     return "PUBLISHED" if decision.permitted and fence == begun_under else "REVOKING"
 
 
-def is_void(kind: ObjectKind, made_under: int, void_below: int, twin_void_below: int) -> bool:
-    """An Object other than an asset is valid only while its fence is."""
-    return made_under < (twin_void_below if kind == "twin_reference" else void_below)
+@dataclass(frozen=True)
+class Keeping:
+    """What decides if bytes of a talent, other than assets, may be kept. `granted`: some grant version is alive."""
+
+    void_below: int = 0
+    twin_void_below: int = 0
+    withdrew_everything: bool = False
+    granted: bool = True
 
 
-def confirm(
-    kind: ObjectKind, state: ObjectState, made_under: int, void_below: int, twin_void_below: int
-) -> ObjectState:
+def may_keep(kind: ObjectKind, made_under: int, keeping: Keeping) -> bool:
+    """An Object other than an asset is valid only while its fence is, and none is kept of someone who withdrew
+    everything and gave nothing since."""
+    if keeping.withdrew_everything and not keeping.granted:
+        return False
+    return made_under >= (keeping.twin_void_below if kind == "twin_reference" else keeping.void_below)
+
+
+def confirm(kind: ObjectKind, state: ObjectState, made_under: int, keeping: Keeping) -> ObjectState:
     """The bytes of an Object that is no asset are there."""
     if state != "INTENT":
         return state
-    return "REVOKING" if is_void(kind, made_under, void_below, twin_void_below) else "PUBLISHED"
+    return "PUBLISHED" if may_keep(kind, made_under, keeping) else "REVOKING"
 
 
 def reap(state: ObjectState, lease_until: datetime | None, at: datetime) -> ObjectState:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.keys import (
+    HOUSE_SOURCE,
     RECEIPT_KEY,
     Ed25519Signer,
     Pseudonyms,
     SourceRegistry,
     load_pseudonyms,
     load_signer,
+    load_source_signer,
 )
 from infra.settings import Settings
 from infra.store.open import open_store
@@ -49,6 +51,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
                 publish_lease_seconds=settings.limits.publish_lease_seconds,
                 attempts=settings.limits.inbox_attempts,
                 longest_put_seconds=store.capabilities.max_put_seconds,
+                sign_fact=load_source_signer(keys, HOUSE_SOURCE).sign_detached,
             )
         )
         yield Core(

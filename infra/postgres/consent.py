@@ -2,16 +2,17 @@
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
 
+from infra.keys import HOUSE_SOURCE
 from infra.postgres import outgoing, standing
 from infra.postgres.engine import FENCE_CHANNEL, Database
 from schemas.consent import Effect, Withdrawn
-from schemas.envelope import TOPIC_CONSENT
+from schemas.envelope import SIGNATURE_HEADER, TOPIC_CONSENT
 from schemas.grant import ConsentView
 from tasks import protocol
 from tasks.errors import ConsentConflict, InvalidEvent, PermanentError
@@ -139,9 +140,10 @@ async def hold(connection: asyncpg.Connection, talent_id: str, reason: str) -> N
 
 
 class ConsentPart:
-    """ConsentLedger."""
+    """ConsentLedger. `_sign_fact` signs what we say on the consent topic ourselves, as the house's source."""
 
     _db: Database
+    _sign_fact: Callable[[bytes], str] | None
 
     async def record_consent(self, fact: ConsentFact, *, source: str, event_id: str, raw: bytes) -> ConsentOutcome:
         async with self._db.transaction() as connection:
@@ -169,16 +171,14 @@ class ConsentPart:
                 reason=reason,
             )
             event_id = f"withdrawn-{secrets.token_hex(8)}"
-            said = outgoing.event(
-                event_id,
-                "likeness.consent.withdrawn",
-                talent_id,
-                at,
-                fact.model_dump(mode="json", exclude_none=False),
-                TOPIC_CONSENT,
+            raw = outgoing.cloud_event(
+                HOUSE_SOURCE, event_id, "likeness.consent.withdrawn", talent_id, at, fact.model_dump(mode="json")
             )
-            outcome = await record(connection, Said(fact, outgoing.SOURCE, event_id, said.value, by))
-            await outgoing.put(connection, [said])
+            outcome = await record(connection, Said(fact, HOUSE_SOURCE, event_id, raw, by))
+            headers = () if self._sign_fact is None else ((SIGNATURE_HEADER, self._sign_fact(raw).encode()),)
+            await outgoing.put(
+                connection, [outgoing.Outgoing(f"consent-{event_id}", TOPIC_CONSENT, talent_id, raw, headers)]
+            )
             return outcome
 
     async def view(self, talent_id: str) -> ConsentView:

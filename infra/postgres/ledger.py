@@ -1,6 +1,6 @@
 """PostgresLedger: every ledger port on one PostgreSQL database, in parts that each live in a module of their own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -34,11 +34,18 @@ class PostgresLedger(
     """IntakeLedger, ConsentLedger, WorkLedger, SweepLedger, GateLedger, OutboxLedger and Catalogue."""
 
     def __init__(
-        self, database: Database, *, publish_lease_seconds: float, attempts: int, longest_put_seconds: float
+        self,
+        database: Database,
+        *,
+        publish_lease_seconds: float,
+        attempts: int,
+        longest_put_seconds: float,
+        sign_fact: Callable[[bytes], str] | None,
     ) -> None:
         self._db = database
         self._publish_lease = timedelta(seconds=publish_lease_seconds)
         self._attempts = attempts
+        self._sign_fact = sign_fact
         self._longest_put = timedelta(seconds=longest_put_seconds)
 
     @classmethod
@@ -51,13 +58,16 @@ class PostgresLedger(
         publish_lease_seconds: float = 60,
         attempts: int = 3,
         longest_put_seconds: float = 120,
+        sign_fact: Callable[[bytes], str] | None = None,
     ) -> "AsyncIterator[PostgresLedger]":
         """Connect to a migrated ledger. `longest_put_seconds`: after that a tombstone on a store without atomic create
-        is looked at again. Raises ServiceUnavailable, Misconfigured."""
+        is looked at again. `sign_fact`: detached JWS for withdrawals by hand, which also go out on the consent topic.
+        Raises ServiceUnavailable, Misconfigured."""
         async with Database.open(url, pool) as database:
             yield cls(
                 database,
                 publish_lease_seconds=publish_lease_seconds,
                 attempts=attempts,
                 longest_put_seconds=longest_put_seconds,
+                sign_fact=sign_fact,
             )

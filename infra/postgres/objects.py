@@ -2,7 +2,10 @@
 
 import hashlib
 import secrets
+from collections.abc import AsyncIterator
 from datetime import timedelta
+
+import asyncpg
 
 from infra.postgres.engine import Database
 from infra.postgres.publish import EXTENSIONS, pseudonyms, revoke_rows
@@ -11,6 +14,12 @@ from schemas.asset import Cause, ObjectKind, StoredObject
 from tasks import protocol
 from tasks.errors import NotFound
 from tasks.ports import Intent
+from tasks.protocol import Keeping
+
+_KEEPING = """
+    select void_below, twin_void_below, withdrawn_at is not null,
+           exists (select 1 from grants g where g.talent_id = t.talent_id and status::json ->> 'current' is not null)
+    from talents t where talent_id = $1"""
 
 
 class ObjectsPart:
@@ -32,10 +41,7 @@ class ObjectsPart:
         content_type: str,
     ) -> Intent | None:
         async with self._db.publish() as connection:
-            talent = await connection.fetchrow(
-                "select fence, void_below, twin_void_below from talents where talent_id = $1 for share", talent_id
-            )
-            if talent is not None and protocol.is_void(kind, fence, talent["void_below"], talent["twin_void_below"]):
+            if not protocol.may_keep(kind, fence, await _keeping(connection, talent_id)):
                 return None
             await connection.execute(
                 "select pg_advisory_xact_lock(hashtextextended($1, 0))", f"{kind} {twin_id} {name}"
@@ -81,14 +87,11 @@ class ObjectsPart:
             )
             if found is None:
                 raise NotFound(f"there is no object {intent.object_id}")
-            talent = await connection.fetchrow(
-                "select void_below, twin_void_below from talents where talent_id = $1 for share", found["talent_id"]
-            )
+            keeping = await _keeping(connection, found["talent_id"])
             before = await connection.fetchval(
                 "select state from objects where object_id = $1 for update", intent.object_id
             )
-            limits = (0, 0) if talent is None else (talent["void_below"], talent["twin_void_below"])
-            after = protocol.confirm(found["kind"], before, found["fence"], *limits)
+            after = protocol.confirm(found["kind"], before, found["fence"], keeping)
             if after == "REVOKING" and before == "INTENT":
                 await revoke_rows(connection, [intent.object_id], "withdrawn")
             if after == "PUBLISHED" and before == "INTENT":
@@ -102,13 +105,36 @@ class ObjectsPart:
     async def find_object(self, kind: ObjectKind, twin_id: str, name: str) -> StoredObject | None:
         async with self._db.read() as connection:
             row = await connection.fetchrow(
-                "select o.*, coalesce(t.void_below, 0) as void_below, coalesce(t.twin_void_below, 0) as twin_void_below"
-                " from objects o left join talents t using (talent_id)"
-                " where o.kind = $1 and o.twin_id = $2 and o.name = $3 and o.state = 'PUBLISHED'",
+                "select * from objects where kind = $1 and twin_id = $2 and name = $3 and state = 'PUBLISHED'",
                 kind,
                 twin_id,
                 name,
             )
-        if row is None or protocol.is_void(row["kind"], row["fence"], row["void_below"], row["twin_void_below"]):
-            return None
-        return object_of(row)
+            if row is None:
+                return None
+            known = await connection.fetchrow(_KEEPING, row["talent_id"])
+        return object_of(row) if protocol.may_keep(kind, row["fence"], _kept_by(known)) else None
+
+
+async def _keeping(connection: asyncpg.Connection, talent_id: str) -> Keeping:
+    """Under the talent's lock FOR SHARE. Of a talent of whom nothing was said, references may be kept."""
+    await connection.execute("select 1 from talents where talent_id = $1 for share", talent_id)
+    return _kept_by(await connection.fetchrow(_KEEPING, talent_id))
+
+
+def _kept_by(row: asyncpg.Record | None) -> Keeping:
+    return Keeping() if row is None else Keeping(*row)
+
+    async def object_states(self, page: int = 5000) -> AsyncIterator[tuple[str, str]]:
+        """Key and state of every Object row, for reconciliation with the store; read in pages, by key."""
+        after = ""
+        while True:
+            async with self._db.read() as connection:
+                rows = await connection.fetch(
+                    "select key, state from objects where key > $1 order by key limit $2", after, page
+                )
+            for row in rows:
+                yield row["key"], row["state"]
+            if len(rows) < page:
+                return
+            after = rows[-1]["key"]

@@ -32,19 +32,24 @@ def _plain(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def event(event_id: str, type: str, subject: str, at: datetime, data: Mapping[str, Any], topic: str = "") -> Outgoing:
+def event(event_id: str, type: str, subject: str, at: datetime, data: Mapping[str, Any]) -> Outgoing:
     """A CloudEvent of ours; its key is its subject. `event_id` is what makes it happen once."""
+    return Outgoing(event_id, TOPIC_ASSETS, subject, cloud_event(SOURCE, event_id, type, subject, at, data))
+
+
+def cloud_event(source: str, event_id: str, type: str, subject: str, at: datetime, data: Mapping[str, Any]) -> bytes:
+    """Structured JSON, UTF-8."""
     envelope = {
         "specversion": "1.0",
         "id": event_id,
-        "source": SOURCE,
+        "source": source,
         "type": type,
         "subject": subject,
         "time": at,
         "datacontenttype": "application/json",
         "data": data,
     }
-    return Outgoing(event_id, topic or TOPIC_ASSETS, subject, as_text(envelope).encode())
+    return as_text(envelope).encode()
 
 
 def dead_letter(

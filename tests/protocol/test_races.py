@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from schemas.consent import Withdrawn
-from schemas.envelope import check_routing, parse_event
+from schemas.envelope import SIGNATURE_HEADER, check_routing, parse_event
 from tasks import protocol
 from tasks.decide import may_serve
 from tasks.errors import ServiceUnavailable
@@ -222,11 +222,19 @@ async def test_the_same_number_with_other_content_puts_the_talent_on_hold(ledger
     assert not (await ledger.view(TALENT)).on_hold
 
 
-async def test_a_withdrawal_by_hand_can_be_read_back_from_the_topic_as_a_duplicate(ledger: "PostgresLedger") -> None:
+async def test_a_withdrawal_by_hand_goes_out_signed_and_is_a_duplicate_when_read_back(postgres_url: str) -> None:
+    from infra.postgres.ledger import PostgresLedger
+
+    async with PostgresLedger.open(postgres_url, sign_fact=lambda raw: f"signed {len(raw)}") as ledger:
+        await _withdraw_by_hand(ledger)
+
+
+async def _withdraw_by_hand(ledger: "PostgresLedger") -> None:
     await say(ledger, granted(1))
     outcome = await ledger.withdraw(TALENT, GRANT, "take_down", "asked", by="op", effective_at=None)
     async with ledger.lease_outbox(10) as rows:
         (row,) = [each for each in rows if each.topic == "likeness.consent"]
+    assert row.headers == ((SIGNATURE_HEADER, f"signed {len(row.value)}".encode()),)
     event = parse_event(row.value)
     check_routing(event, row.topic, row.key.encode())
     again = await ledger.record_consent(

@@ -105,7 +105,7 @@ def test_a_signature_from_the_future_is_refused_since_it_would_outlive_withdrawa
 def test_only_an_intent_is_finished_confirmed_or_reaped(state: Any) -> None:
     decision: Any = type("Permit", (), {"permitted": True})()
     assert protocol.finish_publish(state, decision, 1, 1) == state
-    assert protocol.confirm("stage_cache", state, 0, 5, 5) == state
+    assert protocol.confirm("stage_cache", state, 0, protocol.Keeping(5, 5)) == state
     assert protocol.reap(state, NOW, NOW) == state
 
 
@@ -138,6 +138,18 @@ def test_a_spared_asset_is_kept_until_its_day_and_an_open_intent_goes_at_once() 
     assert protocol.plan(live, GRANT, 2, view, NOW) == protocol.Plan("keep", NOW + 5 * DAY)
     assert protocol.plan(live, GRANT, 2, view, NOW + 5 * DAY).fate == "go"
     assert protocol.plan(open_, GRANT, 2, view, NOW).fate == "go"
+
+
+def test_caches_die_with_any_withdrawal_and_the_twins_own_images_with_that_of_everything() -> None:
+    one_grant = protocol.Keeping(void_below=3)
+    assert not protocol.may_keep("stage_cache", 2, one_grant)
+    assert protocol.may_keep("stage_cache", 3, one_grant)
+    assert protocol.may_keep("twin_reference", 2, one_grant)
+    everything = protocol.Keeping(3, 3, withdrew_everything=True, granted=True)
+    assert not protocol.may_keep("twin_reference", 2, everything)
+    assert protocol.may_keep("twin_reference", 4, everything)
+    nothing_since = protocol.Keeping(3, 3, withdrew_everything=True, granted=False)
+    assert not protocol.may_keep("twin_reference", 4, nothing_since)
 
 
 def test_nothing_is_complete_before_it_was_planned() -> None:
