@@ -45,6 +45,20 @@ class Segmenter(Protocol):
         """Alpha H x W in 0..1 of the foreground of an sRGB image H x W x 3; not stretched: all low = no subject."""
 
 
+@dataclass(frozen=True)
+class Recognition:
+    """Probabilities: of each category and `not_garment`, and of each number of quarter turns (counter-clockwise, 0 to 3)
+    that the photograph needs to stand upright."""
+
+    kinds: Mapping[str, float]
+    turns: tuple[float, ...]
+
+
+class Recogniser(Protocol):
+    def recognise(self, image: U8) -> Recognition:
+        """What kind of garment an sRGB image shows, and which way up it lies."""
+
+
 # ---------------------------------------------------------------- signing
 @dataclass(frozen=True)
 class Verified:

@@ -20,7 +20,7 @@ class Pixels:
 
     generators: Mapping[str, Generator]
     segmenter: Segmenter
-    understand: Callable[[U8, Category], GarmentCutout]
+    understand: Callable[[U8, Category | None], GarmentCutout]
     judge: Judge
 
 
@@ -34,18 +34,18 @@ class Imaging(Pixels):
 def open_pixels(settings: Settings) -> Pixels:
     """Load the models once. Raises Misconfigured for a generator or segmenter that is not there."""
     from infra.models.draft import DraftGenerator
-    from infra.models.rembg import open_segmenter
+    from infra.models.rembg import GarmentSegmenter, open_segmenter
     from infra.quality.great_expectations import GreatExpectationsJudge
     from tasks.imaging.cutout import understand
 
     generators: dict[str, Generator] = {"draft": DraftGenerator()}
     if settings.generator not in generators:
         raise Misconfigured(f"generator {settings.generator!r} is not one of {', '.join(generators)}")
-    segmenter = open_segmenter(settings.segmenter)
+    segmenter, recogniser = open_segmenter(settings.segmenter), GarmentSegmenter()
     return Pixels(
         generators=generators,
         segmenter=segmenter,
-        understand=lambda photograph, category: understand(photograph, category, segmenter),
+        understand=lambda photograph, category: understand(photograph, category, segmenter, recogniser),
         judge=GreatExpectationsJudge(),
     )
 

@@ -4,6 +4,7 @@ Names are those of tasks/imaging/pictures.GarmentCutout; `.L` is the wearer's le
 view. The garment is upright: neck or waist up.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import cv2
@@ -78,12 +79,16 @@ def shape_of(alpha: F32) -> Shape | None:
     filled = np.zeros_like(mask)
     cv2.drawContours(filled, [outline], -1, 1, -1)
     x, y, w, h = cv2.boundingRect(outline)
-    return Shape(filled > 0, outline.reshape(-1, 2).astype(np.float64), x, x + w - 1, y, y + h - 1, _axis(filled > 0, y, h))
+    return Shape(
+        filled > 0, outline.reshape(-1, 2).astype(np.float64), x, x + w - 1, y, y + h - 1, _axis(filled > 0, y, h)
+    )
 
 
 def _axis(mask: Bool, top: int, height: int) -> float:
     """x about which the garment is most nearly mirrored."""
-    small = cv2.resize(mask.astype(np.float32), None, fx=(s := 120 / max(mask.shape)), fy=s, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        mask.astype(np.float32), None, fx=(s := 120 / max(mask.shape)), fy=s, interpolation=cv2.INTER_AREA
+    )
     columns = np.nonzero(small.sum(0) > 0.5)[0]
     middle = (columns[0] + columns[-1]) / 2
     best, score = middle, -1.0
@@ -159,7 +164,9 @@ def _defects(shape: Shape) -> list[tuple[int, int, int, float]]:
         found = cv2.convexityDefects(contour, np.sort(hull.reshape(-1, 1), axis=0)[::-1])
     except cv2.error:  # an outline that crosses itself by a pixel has no ordered hull
         return []
-    rows = np.asarray(found).reshape(-1, 4) if found is not None else []
+    if found is None:
+        return []
+    rows = np.asarray(found).reshape(-1, 4)
     return [(int(a), int(b), int(c), float(d) / 256) for a, b, c, d in rows]
 
 
@@ -172,7 +179,9 @@ def _bare_armpit(shape: Shape, sign: float) -> Point:
     shoulder = high[np.argmax((high[:, 0] - shape.axis) * sign)] if len(high) else np.array([shape.axis, shape.top])
     line = hem - shoulder
     normal = np.array([line[1], -line[0]]) * sign / (np.linalg.norm(line) + 1e-9)
-    span = (shape.contour[:, 1] > shape.top + 0.12 * shape.height) & (shape.contour[:, 1] < shape.top + 0.50 * shape.height)
+    span = (shape.contour[:, 1] > shape.top + 0.12 * shape.height) & (
+        shape.contour[:, 1] < shape.top + 0.50 * shape.height
+    )
     side = shape.contour[span & (out > 0.04 * shape.width)]
     if not len(side):
         return float(shoulder[0]), float(shoulder[1])
@@ -216,7 +225,9 @@ def _sleeve(
     reach = max(0.0, float(((arm_side[:, 0] - pit[0]) * sign).max())) if sleeved else 0.0
     upper = shape.contour[(out > -0.10 * chest) & (shape.contour[:, 1] < pit[1]) & (out < 0.12 * chest)]
     x_shoulder = pit[0] - sign * 0.03 * chest
-    on_top = upper[np.argsort(np.abs(upper[:, 0] - x_shoulder) + 0.25 * (upper[:, 1] - shape.top))] if len(upper) else upper
+    on_top = (
+        upper[np.argsort(np.abs(upper[:, 0] - x_shoulder) + 0.25 * (upper[:, 1] - shape.top))] if len(upper) else upper
+    )
     shoulder = on_top[0] if len(on_top) else np.array([x_shoulder, neck[1] + 0.25 * (pit[1] - neck[1])])
     found: dict[str, Point] = {f"shoulder.{side}": (float(shoulder[0]), float(shoulder[1]))}
     if reach < 0.10 * chest:
@@ -247,7 +258,9 @@ def _arc(shape: Shape, pit: Points, neck: Points) -> Points:
     low, high = min(a, b), max(a, b)
     ways = contour[low : high + 1], np.concatenate([contour[high:], contour[: low + 1]])
     bottom = _bottom(shape)
-    near_hem = [bool(((np.abs(w[:, 0] - shape.axis) < 0.05 * shape.width) & (w[:, 1] > bottom - 3)).any()) for w in ways]
+    near_hem = [
+        bool(((np.abs(w[:, 0] - shape.axis) < 0.05 * shape.width) & (w[:, 1] > bottom - 3)).any()) for w in ways
+    ]
     if near_hem[0] != near_hem[1]:
         return ways[0] if near_hem[1] else ways[1]
     return min(ways, key=len)
@@ -407,7 +420,7 @@ def _leg_points(shape: Shape, top: float, problems: list[str], *, knees: bool) -
 def _gap(shape: Shape, y: float) -> tuple[float, float] | None:
     """The uncovered stretch between the legs in a row, near the axis; None where there is none."""
     runs = shape.runs(y)
-    for (_, left), (right, _) in zip(runs[:-1], runs[1:], strict=True):
+    for (_, left), (right, _) in itertools.pairwise(runs):
         if abs((left + right) / 2 - shape.axis) < 0.16 * shape.width and right - left > 2:
             return left, right
     return None
