@@ -90,7 +90,7 @@ class EmbeddedKafka:
         if made.returncode:
             raise Misconfigured(f"Kafka could not be set up in {self.folder}: {made.stdout}{made.stderr}")
 
-    def wait_ready(self, process: subprocess.Popen[bytes], seconds: float = 90) -> None:
+    def wait_ready(self, process: subprocess.Popen[bytes], seconds: float = 240) -> None:
         wait_until(self.answers, seconds, "Kafka", process, self.log)
 
     def answers(self) -> bool:
@@ -146,8 +146,8 @@ class EmbeddedKafka:
                     "log.segment.bytes": 64 * 1024 * 1024,
                     "controlled.shutdown.enable": "true",
                     # after a kill the broker may register again only when its former session has ended
-                    "broker.session.timeout.ms": 3000,
-                    "broker.heartbeat.interval.ms": 500,
+                    "broker.session.timeout.ms": 6000,
+                    "broker.heartbeat.interval.ms": 1000,
                     "num.network.threads": 2,
                     "num.io.threads": 4,
                     "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,

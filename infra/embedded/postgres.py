@@ -84,7 +84,7 @@ class EmbeddedPostgres:
         if made.returncode:
             raise Misconfigured(f"PostgreSQL could not be set up in {self.data}: {made.stderr.strip()}")
 
-    def wait_ready(self, process: subprocess.Popen[bytes], seconds: float = 60) -> None:
+    def wait_ready(self, process: subprocess.Popen[bytes], seconds: float = 120) -> None:
         """Until it takes connections (not while it recovers). Raises ServiceUnavailable."""
         probe = (str(self.binaries / "pg_isready"), "-q", "-h", LOOPBACK, "-p", str(self.port), "-t", "2")
         wait_until(lambda: subprocess.run(probe).returncode == 0, seconds, "PostgreSQL", process, self.log)

@@ -47,7 +47,7 @@ class EmbeddedPrefect:
     def prepare(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def wait_ready(self, process: subprocess.Popen[bytes], seconds: float = 180) -> None:
+    def wait_ready(self, process: subprocess.Popen[bytes], seconds: float = 400) -> None:
         wait_until(self.answers, seconds, "The Prefect server", process, self.log)
 
     def answers(self) -> bool:

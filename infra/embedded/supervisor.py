@@ -26,7 +26,7 @@ from tasks.errors import LikenessError, ServiceUnavailable
 log = logging.getLogger("likeness.supervisor")
 
 FIRST_DELAY, LONGEST_DELAY, STABLE_SECONDS = 0.2, 10.0, 30.0
-UNIT_SECONDS = 120.0
+UNIT_SECONDS = 300.0
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -94,7 +94,7 @@ class Supervisor:
         for unit in self._units("ledger"):
             self._start_unit(unit)
         if prefect is not None:
-            prefect.wait_ready(self.kept["prefect"].process, 180)
+            prefect.wait_ready(self.kept["prefect"].process)
         for unit in self._units("prefect"):
             self._start_unit(unit)
         for unit in units_of(self.settings):

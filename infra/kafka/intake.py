@@ -61,6 +61,11 @@ class GarmentIntake:
     def group(self) -> str:
         return self.settings.kafka.garments_group
 
+    @property
+    def alert_after(self) -> float:
+        """Seconds without an answer from the brokers."""
+        return self.settings.limits.silence_alert_seconds
+
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. Lost services are waited for."""
         await _consume(self, TOPIC_GARMENTS, self.settings.limits.intake_batch, 10_000, stop)
@@ -106,6 +111,11 @@ class ConsentIntake:
     @property
     def group(self) -> str:
         return self.settings.kafka.consent_group
+
+    @property
+    def alert_after(self) -> float:
+        """Seconds without an answer from the brokers; the ledger's consent is as old as that."""
+        return self.settings.limits.consent_alert_seconds
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. Lost services are waited for; meanwhile the watermark ages and the gate shuts."""
@@ -156,7 +166,7 @@ async def _consume(
     intake: GarmentIntake | ConsentIntake, topic: str, batch: int, session_ms: int, stop: asyncio.Event
 ) -> None:
     """Connect and read until told to stop; when the brokers cannot be reached, wait and connect again."""
-    silence = Silence(f"Kafka ({topic})", intake.settings.limits.silence_alert_seconds)
+    silence = Silence(f"Kafka ({topic})", intake.alert_after)
     patience = Patience(stop)
 
     async def positions(name: str) -> dict[int, int]:
