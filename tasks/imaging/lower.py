@@ -14,6 +14,7 @@ from tasks.imaging.panels import (
     Flat,
     Panel,
     Rows,
+    around,
     down,
     down_from,
     in_order,
@@ -51,6 +52,7 @@ def skirt(body: Body, flat: Flat) -> Fit:
         "skirt",
         np.concatenate([p[:-1] for p in (top_source, source["L"], low_source, source["R"][::-1])]),
         np.concatenate([p[:-1] for p in (top, target["L"], low, target["R"][::-1])]),
+        *around(source, target, 7),
     )
     return Fit((panel,), scale, bare_below=hem_y)
 

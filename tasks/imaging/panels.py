@@ -16,12 +16,12 @@ from tasks.imaging.pictures import GarmentCutout
 
 ROUND = 1.33
 """Half the circumference of a trunk over its width as seen from the front (an ellipse about 0.68 as deep as wide)."""
-HANGING = 1.10
+HANGING = 1.20
 """The same of cloth that hangs free below the hips, which spreads sideways."""
 LIMB_ROUND = 1.45
 """The same of a limb, less the fold that a flat sleeve or leg keeps."""
 EASE: dict[Category, float] = {
-    "top": 0.09, "dress": 0.07, "outerwear": 0.16, "jumpsuit": 0.08, "skirt": 0.03, "trousers": 0.05, "shorts": 0.06,
+    "top": 0.14, "dress": 0.07, "outerwear": 0.24, "jumpsuit": 0.09, "skirt": 0.03, "trousers": 0.05, "shorts": 0.06,
 }  # fmt: skip
 """Room between garment and body, as a share of the body's circumference."""
 CLEARANCE = 0.016
@@ -154,6 +154,17 @@ def lengthwise(body: Body, measure: str, width: float, scale: float) -> float:
     """Twin pixels per garment pixel along the garment: a larger size is wider far more than it is longer."""
     usual = USUAL_WIDTH[measure] * body.stature
     return scale * float(np.clip(usual / width, 0.6, 1.2)) ** 0.75
+
+
+def around(source: dict[Side, Points], target: dict[Side, Points], every: int) -> tuple[Points, Points]:
+    """Matching inner points between two sides that run down: cloth around a body is seen from the front in its middle
+    and turns away at its edges, so that a print keeps its shape."""
+    flat = np.array([-0.7, -0.35, 0.0, 0.35, 0.7])
+    seen = flat * (ROUND - (ROUND - 1) * np.abs(flat) ** 1.5)
+    rows = slice(0, None, every)
+    pairs = ((source["R"][rows], source["L"][rows], flat), (target["R"][rows], target["L"][rows], seen))
+    inner = [np.concatenate([a + (b - a) * (1 + u) / 2 for u in us]) for a, b, us in pairs]
+    return inner[0], inner[1]
 
 
 def rim(curve: Points, amount: float) -> Points:

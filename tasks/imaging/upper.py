@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tasks.imaging.body import SIDES, SIGN, Body, Side
-from tasks.imaging.outline import Points, arc_length, carry, points, resample, smooth
+from tasks.imaging.neckline import front_neckline
+from tasks.imaging.outline import Points, arc_length, carry, resample, smooth
 from tasks.imaging.panels import (
     CLEARANCE,
     EASE,
@@ -16,6 +17,7 @@ from tasks.imaging.panels import (
     Flat,
     Panel,
     Rows,
+    around,
     down,
     in_order,
     lengthwise,
@@ -78,24 +80,6 @@ def place_upper(body: Body, flat: Flat, sleeved: bool) -> Upper:
     return Upper(scale, length, rows, neck, shoulder, armpit, sleeved)
 
 
-def _neckline(flat: Flat) -> tuple[Points, Points | None]:
-    """Front neckline from the right to the left neck point, and the contour behind it where the inside of the back
-    shows above the front (else None)."""
-    right, left = flat.at("neck.R"), flat.at("neck.L")
-    edge = flat.contour.between(right, left, longest=6.0)
-    lowest = flat.at("neck_c") if flat.has("neck_c") else None
-    if lowest is None:
-        return resample(points(right, left) if edge is None else edge, STEPS), None
-    off = np.linalg.norm(edge - lowest, axis=1).min() if edge is not None else np.inf
-    if edge is not None and off < 0.03 * flat.width("armpit"):
-        return resample(edge, STEPS), None
-    angle = np.linspace(np.pi, 0, STEPS)
-    middle, half = (right + left) / 2, (left - right) / 2
-    depth = lowest - middle
-    front = middle + np.cos(angle)[:, None] * half + (np.sin(angle) ** 0.9)[:, None] * depth
-    return front, None if edge is None else resample(edge, STEPS)
-
-
 def _top_seam(body: Body, a: Points, b: Points) -> Points:
     """From a to b along the shoulder line, just above the body."""
     x = np.linspace(a[0], b[0], STEPS)
@@ -131,7 +115,7 @@ def sleeve(body: Body, flat: Flat, upper: Upper, side: Side) -> Panel:
     settle = np.clip(fraction / 0.30, 0, 1)[:, None] ** 0.7
     outside = upper.shoulder[side] + (outside - upper.shoulder[side]) * np.where(fraction < 0.06, 0.0, 1.0)[:, None]
     inside = upper.armpit[side] * (1 - settle) + inside * settle
-    outside, inside = _soft(outside), _soft(inside)
+    outside, inside = _soft(outside, 2.6), _soft(inside)
     edge = body.arm_edge(side, outside[1:-1, 1]) + SIGN[side] * clear
     near = fraction[1:-1] < 0.5
     outside[1:-1, 0] = np.where(
@@ -151,8 +135,8 @@ def sleeve(body: Body, flat: Flat, upper: Upper, side: Side) -> Panel:
     )
 
 
-def _soft(curve: Points) -> Points:
-    out = smooth(curve, 1.6)
+def _soft(curve: Points, sigma: float = 1.6) -> Points:
+    out = smooth(curve, sigma)
     out[0], out[-1] = curve[0], curve[-1]
     return out
 
@@ -174,7 +158,7 @@ def _armhole(flat: Flat, upper: Upper, side: Side) -> tuple[Points, Points]:
 
 def torso(body: Body, flat: Flat, upper: Upper, bottom: str) -> list[Panel]:
     """The trunk of an upper garment from the neck to its hem (or to `bottom`), the inside of its back first."""
-    front_source, back_source = _neckline(flat)
+    front_source, back_source = front_neckline(flat)
     (v_neck, y_neck), (v_armpit, y_armpit) = upper.rows.knots[:2]
     drop = float(np.clip((y_armpit - y_neck) / (v_armpit - v_neck), upper.length, 1.3 * upper.scale))
     front = carry(front_source, upper.neck["R"], upper.neck["L"], drop)
@@ -207,27 +191,22 @@ def torso(body: Body, flat: Flat, upper: Upper, bottom: str) -> list[Panel]:
 
     panels = []
     if back_source is not None:
-        back = carry(back_source, upper.neck["R"], upper.neck["L"], 0.18 * upper.scale)
+        chord = front_source[[0, -1]]
+        whole = carry(
+            np.concatenate([chord[:1], back_source, chord[1:]]), upper.neck["R"], upper.neck["L"], 0.18 * drop
+        )
+        back = whole[1:-1]
         panels.append(
             Panel(
                 "back",
-                np.concatenate([front_source, back_source[::-1][1:-1]]),
-                np.concatenate([front, back[::-1][1:-1]]),
+                np.concatenate([front_source, back_source[::-1]]),
+                np.concatenate([front, back[::-1]]),
                 behind=True,
             )
         )
-    rows = np.linspace(front_source[STEPS // 2, 1], hem_source[STEPS, 1], 9)[1:-1]
-    inner = np.stack([np.full_like(rows, middle_x), rows], axis=1)
-    y = upper.rows(rows)
-    panels.append(
-        Panel(
-            "torso",
-            outline(front_source, 0, 0, sources, hem_source),
-            outline(front, 1, 1, sides, hem),
-            inner,
-            np.stack([body.centre(y), y], axis=1),
-        )
-    )
+    inner, seen = around(sources, sides, 7)
+    source_outline = outline(front_source, 0, 0, sources, hem_source)
+    panels.append(Panel("torso", source_outline, outline(front, 1, 1, sides, hem), inner, seen))
     return panels
 
 
