@@ -1,7 +1,6 @@
 """Try a photograph: the same stages as the flow, on files, with nothing published and no service needed."""
 
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from console.cli.contact_sheet import Line, Shown
-from schemas.base import CATEGORIES, Category
+from schemas.base import Category
 from schemas.scene import Scene
 from tasks.composite import PreparedBackdrop, composite_prepared
 from tasks.errors import LikenessError
@@ -23,14 +22,6 @@ from tasks.measure import Row, measure
 from tasks.ports import Generator, Segmenter
 from tasks.segment import segment
 
-WORDS: dict[str, Category] = {
-    "tee": "top", "shirt": "top", "blouse": "top", "cami": "top", "top": "top", "knit": "top", "sweater": "top",
-    "hoodie": "top", "cardigan": "top", "dress": "dress", "gown": "dress", "skirt": "skirt", "trousers": "trousers",
-    "pants": "trousers", "jeans": "trousers", "shorts": "shorts", "jumpsuit": "jumpsuit", "overall": "jumpsuit",
-    "jacket": "outerwear", "coat": "outerwear", "parka": "outerwear", "blazer": "outerwear",
-}  # fmt: skip
-"""What a file's name says of its category, when the caller does not."""
-
 
 @dataclass(frozen=True)
 class Bench:
@@ -38,7 +29,7 @@ class Bench:
 
     generator: Generator
     segmenter: Segmenter
-    understand: Callable[[U8, Category], GarmentCutout]
+    understand: Callable[[U8, Category | None], GarmentCutout]
     judge: Judge
     twins: Sequence[TwinReference]
     backdrops: Sequence[PreparedBackdrop]
@@ -57,12 +48,6 @@ def preview_of(scene: Scene) -> Scene:
     return scene.model_copy(update={"label_text": f"{scene.label_text} · PREVIEW"})
 
 
-def category_of(photo: Path) -> Category | None:
-    """By the words of the file's name; None when they say nothing."""
-    words = re.split(r"[^a-z]+", photo.stem.lower())
-    return next((WORDS[word] for word in words if word in WORDS), None)
-
-
 def try_photo(
     photo: Path, category: Category | None, bench: Bench, out: Path, *, stem: str | None = None, steps: bool = False
 ) -> Tried:
@@ -71,21 +56,17 @@ def try_photo(
     `stem` begins the names of the files written, when the photograph's own is taken.
     """
     stem = stem or photo.stem
-    chosen = category or category_of(photo)
     try:
         photograph = load_photograph(_read(photo))
     except LikenessError as error:
-        return _refused(photo, chosen, error, None, bench)
-    if chosen is None:
-        text = f"its name does not say what it is; give --category, one of {', '.join(CATEGORIES)}"
-        return _refused(photo, None, LikenessError(text, code="category_unknown"), photograph, bench)
+        return _refused(photo, category, error, None, bench)
     try:
-        cutout = bench.understand(photograph, chosen)
+        cutout = bench.understand(photograph, category)
     except LikenessError as error:
-        return _refused(photo, chosen, error, photograph, bench)
+        return _refused(photo, category, error, photograph, bench)
     if steps:
         _write_steps(stem, cutout, out)
-    made = list(_frames(photo, stem, chosen, cutout, bench))
+    made = list(_frames(photo, stem, cutout, bench))
     return _judged(made, bench, out, Line(photo.name, photograph, cutout.rgba, ()), cutout.problems)
 
 
@@ -100,7 +81,7 @@ class _Made:
     error: LikenessError | None = None
 
 
-def _frames(photo: Path, stem: str, category: Category, cutout: GarmentCutout, bench: Bench) -> Iterator[_Made]:
+def _frames(photo: Path, stem: str, cutout: GarmentCutout, bench: Bench) -> Iterator[_Made]:
     for twin in bench.twins:
         twin_id = twin.twin.twin_id
         look, failed = None, None
@@ -111,7 +92,7 @@ def _frames(photo: Path, stem: str, category: Category, cutout: GarmentCutout, b
             failed = error
         for prepared in bench.backdrops:
             scene, shape = prepared.scene.scene, prepared.format
-            row = _row(photo, category, twin_id, scene, bench.generator.name)
+            row = _row(photo, cutout.category, twin_id, scene, bench.generator.name)
             name = f"{stem}.{twin_id}.{scene}.{shape.replace(':', 'x')}.jpg"
             if failed is not None:
                 yield _Made(row, name, error=failed)

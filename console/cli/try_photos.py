@@ -19,7 +19,7 @@ def try_photos(
     photos: Annotated[list[Path], typer.Argument(help="Photographs of garments: flat, hanging, or on a person.")],
     out: Annotated[Path, typer.Option(help="Folder for images, contact sheet and verdicts.json.")],
     category: Annotated[
-        str | None, typer.Option(help=f"One of {', '.join(CATEGORIES)}. Left out: what the file's name says.")
+        str | None, typer.Option(help=f"One of {', '.join(CATEGORIES)}. Left out: what is seen in the photograph.")
     ] = None,
     twins: Annotated[list[str] | None, typer.Option(help="A twin's id, again for more, or `all`.")] = None,
     generator: Annotated[str, typer.Option(help="Generator, by name.")] = "draft",

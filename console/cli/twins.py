@@ -35,7 +35,7 @@ def _read_twin(file: Path) -> Twin:
 
 
 def read_scenes(folder: Path) -> list[tuple[Scene, Path]]:
-    """The scenes of scenes.json, a list, with the folder that their backdrops lie in. Raises NotFound, Misconfigured."""
+    """The scenes of scenes.json, a list, with the folder of their backdrops. Raises NotFound, Misconfigured."""
     file = folder / "scenes.json"
     if not file.is_file():
         raise NotFound(f"{folder}: no scenes.json here")

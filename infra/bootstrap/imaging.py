@@ -16,7 +16,8 @@ from tasks.ports import Generator, Marker, Segmenter
 
 @dataclass(frozen=True)
 class Pixels:
-    """`understand`: a photograph (sRGB uint8 H x W x 3) and its category to the garment's cut-out with landmarks."""
+    """`understand`: a photograph (sRGB uint8 H x W x 3) and its category, None where it must be seen, to the garment's
+    cut-out with landmarks."""
 
     generators: Mapping[str, Generator]
     segmenter: Segmenter

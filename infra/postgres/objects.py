@@ -102,6 +102,20 @@ class ObjectsPart:
                 )
             return after == "PUBLISHED"
 
+    async def object_states(self, page: int = 5000) -> AsyncIterator[tuple[str, str]]:
+        """Key and state of every Object row, for reconciliation with the store; read in pages, by key."""
+        after = ""
+        while True:
+            async with self._db.read() as connection:
+                rows = await connection.fetch(
+                    "select key, state from objects where key > $1 order by key limit $2", after, page
+                )
+            for row in rows:
+                yield row["key"], row["state"]
+            if len(rows) < page:
+                return
+            after = rows[-1]["key"]
+
     async def find_object(self, kind: ObjectKind, twin_id: str, name: str) -> StoredObject | None:
         async with self._db.read() as connection:
             row = await connection.fetchrow(
@@ -124,17 +138,3 @@ async def _keeping(connection: asyncpg.Connection, talent_id: str) -> Keeping:
 
 def _kept_by(row: asyncpg.Record | None) -> Keeping:
     return Keeping() if row is None else Keeping(*row)
-
-    async def object_states(self, page: int = 5000) -> AsyncIterator[tuple[str, str]]:
-        """Key and state of every Object row, for reconciliation with the store; read in pages, by key."""
-        after = ""
-        while True:
-            async with self._db.read() as connection:
-                rows = await connection.fetch(
-                    "select key, state from objects where key > $1 order by key limit $2", after, page
-                )
-            for row in rows:
-                yield row["key"], row["state"]
-            if len(rows) < page:
-                return
-            after = rows[-1]["key"]

@@ -103,10 +103,10 @@ class GroundSegmenter:
         return (away > 8).astype(np.float32)
 
 
-def understand(photograph: U8, category: Category) -> GarmentCutout:
+def understand(photograph: U8, category: Category | None) -> GarmentCutout:
     pixels = photograph[40:160, 50:150, :3]
     rgba = np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
-    return GarmentCutout(rgba, category, {}, "short", 0.9, hashlib.sha256(rgba.tobytes()).hexdigest())
+    return GarmentCutout(rgba, category or "top", {}, "short", 0.9, hashlib.sha256(rgba.tobytes()).hexdigest())
 
 
 class PlainMarker:

@@ -14,13 +14,15 @@ import pytest
 import pytest_asyncio
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.context import Services, Shelf
+from flows.context import Services, Shelf, serving
+from flows.reconcile import reconcile
 from flows.routes import work_on
+from flows.watch_withdrawal import watch_withdrawal
 from infra.bootstrap.imaging import Imaging
 from infra.fetching import ImageReader
 from infra.postgres.fence import PostgresFence
 from infra.postgres.ledger import PostgresLedger
-from infra.prefect.runner import FlowRunner
+from infra.prefect.runner import FlowRunner, RunRequest
 from schemas.consent import Granted, Withdrawn
 from schemas.garment import Garment
 from schemas.grant import Scope
@@ -316,3 +318,40 @@ async def test_a_withdrawal_of_everything_reaches_images_caches_references_and_t
     assert {stored.twin_id for stored in doomed} == {"tw-ada"}
     while house.services.shelf.holds("tal-ada"):  # noqa: ASYNC110  # dropped by the notification, at some moment
         await asyncio.sleep(0.01)
+
+
+async def test_reconciling_finds_bytes_that_nobody_knows_and_objects_without_bytes(house: House) -> None:
+    await house.event()
+    await house.dress()
+    store = house.services.store
+    with serving(house.services):
+        assert (await reconcile())["problems"] == 0
+        await store.create("pub/stranger/x.jpg", b"who put this here?", "image/jpeg")
+        live = (await house.ledger.assets(state="PUBLISHED"))[0]
+        for version in await store.versions(live.key):
+            await store.delete_version(live.key, version.version_id)
+        assert (await reconcile())["problems"] == 2
+
+
+async def test_a_withdrawal_is_shown_until_it_is_complete(house: House, prefect: str) -> None:
+    await house.event()
+    await house.dress()
+    await house.withdraw("ada")
+    (row,) = await house.ledger.withdrawals("tal-ada")
+    runner = house.runner
+    request = RunRequest("withdrawal tal-ada", {"withdrawal_id": row["withdrawal_id"]}, ["talent:tal-ada"], "w-1")
+    with serving(house.services):
+        watching = asyncio.create_task(runner.run(watch_withdrawal, request))
+        await sweep_all(house)
+        assert (await watching)["done"] > 0
+
+
+async def sweep_all(house: House) -> None:
+    """As the sweeper does, without it."""
+    ledger, store = house.ledger, house.services.store
+    await ledger.plan_withdrawals()
+    for stored in await ledger.next_targets(100):
+        await store.replace(stored.key, b"gone", "text/plain")
+        await ledger.record_revoked(stored.object_id, {"outcome": "tombstone"})
+    for withdrawal_id in await ledger.completable():
+        await ledger.complete(withdrawal_id, "receipt", {})
