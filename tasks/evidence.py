@@ -121,13 +121,15 @@ def tombstone(object_id: str, at: datetime) -> bytes:
 
 
 def tombstone_of(data: bytes | None) -> str | None:
-    """The object id if `data` is a tombstone, else None."""
+    """The object id if `data` is a tombstone and nothing more, else None."""
     if data is None or len(data) > _LONGEST_TOMBSTONE or not data.startswith(b"{"):
         return None
     try:
         content = json.loads(data)
     except ValueError:
         return None
-    if not isinstance(content, dict) or content.get("likeness") != "tombstone":
+    if not isinstance(content, dict) or content.keys() != {"likeness", "object_id", "at"}:
+        return None
+    if content["likeness"] != "tombstone":
         return None
     return str(content.get("object_id"))

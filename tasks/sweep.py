@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from schemas.asset import StoredObject
 from schemas.receipt import ReceiptFacts
-from tasks.errors import ChecksFailed, LikenessError
+from tasks.errors import ChecksFailed, LikenessError, TransientError
 from tasks.ports import Signer, Store, SweepLedger
 from tasks.receipts import Issued, Pseudonym, issue_receipt
 from tasks.revoke import Now, Purger, look_again, revoke
@@ -103,7 +103,8 @@ async def _each(targets: Sequence[StoredObject], services: SweepServices, now: N
             try:
                 await act(target, services, now)
             except LikenessError as error:
-                log.warning("object %s is not gone yet: %s", target.object_id, error.message)
+                level = logging.WARNING if isinstance(error, TransientError) else logging.ERROR
+                log.log(level, "object %s is not gone yet, %s: %s", target.object_id, error.code, error.message)
                 await services.ledger.record_attempt_failed(target.object_id, f"{error.code}: {error.message}")
                 return False
             return True

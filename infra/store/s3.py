@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
+import aiohttp
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,6 +19,7 @@ from infra.store.keys import check_key
 from tasks.errors import PermanentError, ServiceUnavailable
 from tasks.ports import AlreadyThere, StoreCapabilities, StoredVersion
 
+_FAILURES = (ClientError, BotoCoreError, aiohttp.ClientError, OSError, TimeoutError)
 _ABSENT = ("NoSuchKey", "404")
 _TAKEN = ("PreconditionFailed", "412")
 _FOR_A_PERSON = ("AccessDenied", "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403")
@@ -90,7 +92,7 @@ class S3Store:
             answer = await self._client.get_object(Bucket=self._bucket, Key=self._name(key))
             async with answer["Body"] as body:
                 data: bytes = await body.read()
-        except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
+        except _FAILURES as error:
             if _code(error) in _ABSENT:
                 return None
             raise _told(key, error) from None
@@ -104,14 +106,14 @@ class S3Store:
             async for page in pages:
                 found += [_version(key, row, False) for row in page.get("Versions", ()) if row["Key"] == name]
                 found += [_version(key, row, True) for row in page.get("DeleteMarkers", ()) if row["Key"] == name]
-        except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
+        except _FAILURES as error:
             raise _told(key, error) from None
         return found
 
     async def delete_version(self, key: str, version_id: str) -> None:
         try:
             await self._client.delete_object(Bucket=self._bucket, Key=self._name(key), VersionId=version_id)
-        except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
+        except _FAILURES as error:
             raise _told(key, error) from None
 
     async def keys(self, prefix: str = "") -> AsyncIterator[str]:
@@ -122,7 +124,7 @@ class S3Store:
             async for page in pages:
                 for row in page.get("Contents", ()):
                     yield row["Key"].removeprefix(self._prefix)
-        except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
+        except _FAILURES as error:
             raise _told(prefix or self._bucket, error) from None
 
     async def close(self) -> None:
@@ -139,7 +141,7 @@ class S3Store:
         try:
             async with asyncio.timeout(self.capabilities.max_put_seconds):
                 await put
-        except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
+        except _FAILURES as error:
             if _code(error) in _TAKEN:
                 raise AlreadyThere(key) from None
             raise _told(key, error) from None
@@ -147,7 +149,7 @@ class S3Store:
     async def _keeps_versions(self) -> bool:
         try:
             answer = await self._client.get_bucket_versioning(Bucket=self._bucket)
-        except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
+        except _FAILURES as error:
             raise _told(self._bucket, error) from None
         return answer.get("Status") in ("Enabled", "Suspended")
 

@@ -1,6 +1,7 @@
 """The store contract: memory, local folder, S3 on moto (versioned and not) and, where it is installed, versitygw."""
 
 import asyncio
+import hashlib
 import os
 import shutil
 import socket
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,8 +19,11 @@ from aiobotocore.session import get_session
 
 from infra.store.local import LocalStore
 from infra.store.s3 import S3Store
-from tasks.errors import PermanentError
+from schemas.asset import StoredObject
+from tasks.errors import PermanentError, ServiceUnavailable
+from tasks.evidence import tombstone_of
 from tasks.ports import AlreadyThere, Store
+from tasks.revoke import look_again, revoke
 from tests.fakes.store import MemoryStore
 
 USER, SECRET = "likeness-test", "likeness-test-secret"
@@ -181,6 +186,44 @@ async def test_of_racing_writers_one_wins_where_the_store_says_so(store: Store) 
         assert len(winners) == 1
         assert all(isinstance(outcome, AlreadyThere) for n, outcome in enumerate(outcomes) if n not in winners)
         assert await store.read(key) == f"writer {winners[0]}".encode()
+
+
+def _target(key: str, data: bytes) -> StoredObject:
+    at = datetime.now(UTC)
+    return StoredObject(
+        object_id="ob-1", kind="asset", key=key, state="REVOKING", talent_id="tal-ada", twin_id="tw-ada", fence=1,
+        sha256=hashlib.sha256(data).hexdigest(), size=len(data), content_type="image/jpeg", created_at=at,
+        changed_at=at,
+    )  # fmt: skip
+
+
+async def test_a_revoked_object_leaves_one_tombstone_and_no_older_version(store: Store) -> None:
+    await store.create("pub/a.jpg", b"image", "image/jpeg")
+    await store.replace("pub/a.jpg", b"image again", "image/jpeg")
+    evidence = await revoke(_target("pub/a.jpg", b"image again"), store, lambda: datetime.now(UTC))
+    assert evidence["found"] == "expected"
+    assert tombstone_of(await store.read("pub/a.jpg")) == "ob-1"
+    assert len(await store.versions("pub/a.jpg")) == 1
+    if store.capabilities.versioned:
+        assert evidence["versions_deleted"] == 2
+
+
+async def test_puts_that_race_a_revocation_leave_nothing_but_its_tombstone(store: Store) -> None:
+    """Where create is not atomic a late write may land on the tombstone: the second look takes it away."""
+
+    async def put_late(key: str, delay: float) -> None:
+        await asyncio.sleep(delay)
+        with suppress(AlreadyThere, ServiceUnavailable):
+            await store.create(key, b"image", "image/jpeg")
+
+    for race in range(12):
+        target = _target(f"race/{race}.jpg", b"image")
+        puts = (put_late(target.key, race * n * 0.0005) for n in range(4))
+        await asyncio.gather(revoke(target, store, lambda: datetime.now(UTC)), *puts)
+        look = await look_again(target, store, lambda: datetime.now(UTC))
+        assert look["outcome"] == "held" or not store.capabilities.atomic_create
+        assert tombstone_of(await store.read(target.key)) == "ob-1"
+        assert len(await store.versions(target.key)) == 1
 
 
 async def test_a_bucket_that_is_not_there_is_for_a_person(moto_url: str) -> None:

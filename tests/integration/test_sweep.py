@@ -15,7 +15,7 @@ from infra.receipts import ReceiptFolder
 from infra.store.local import LocalStore
 from schemas.consent import Granted, Withdrawn
 from tasks.errors import ServiceUnavailable
-from tasks.evidence import EvidenceRow, tombstone_of, verify_chain
+from tasks.evidence import EvidenceRow, tombstone, tombstone_of, verify_chain
 from tasks.ports import Intent, Store
 from tasks.publish import keep, publish
 from tasks.receipts import verify_receipt
@@ -178,7 +178,7 @@ async def test_a_crash_between_tombstone_and_record_is_made_good(house: House) -
     assert withdrawal_id is not None
     await house.ledger.plan_withdrawals()
     (target,) = await house.ledger.next_targets(10)
-    await house.store.replace(target.key, b'{"likeness":"tombstone","object_id":"x"}', "application/json")
+    await house.store.replace(target.key, tombstone(target.object_id, await house.ledger.now()), "application/json")
     report = await house.sweep_until_complete(withdrawal_id)
     (told,) = report.issued[0].receipt.targets or ()
     assert told.found == "tombstone"

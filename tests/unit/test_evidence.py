@@ -80,6 +80,11 @@ def test_a_tombstone_names_its_object_and_nothing_else() -> None:
     assert stone == b'{"at":"2026-11-23T09:00:00+00:00","likeness":"tombstone","object_id":"ob-1"}'
 
 
+def test_a_tombstone_that_carries_more_is_none() -> None:
+    stuffed = tombstone("ob-1", AT)[:-1] + b',"image":"aGVsbG8="}'
+    assert tombstone_of(stuffed) is None
+
+
 @pytest.mark.parametrize("data", [None, b"", b"\xff\xd8\xff", b"{", b"[]", b'{"likeness":"image"}', b"{" + b" " * 5000])
 def test_what_is_no_tombstone_is_not_taken_for_one(data: bytes | None) -> None:
     assert tombstone_of(data) is None
