@@ -47,8 +47,8 @@ class Segmenter(Protocol):
 
 @dataclass(frozen=True)
 class Recognition:
-    """Probabilities: of each category and `not_garment`, and of each number of quarter turns (counter-clockwise, 0 to 3)
-    that the photograph needs to stand upright."""
+    """Probabilities: of each category and `not_garment`, and of each number of quarter turns, 0 to 3, that the
+    photograph needs (counter-clockwise) to stand upright."""
 
     kinds: Mapping[str, float]
     turns: tuple[float, ...]

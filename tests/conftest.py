@@ -1,11 +1,16 @@
 """The real services of the tests: PostgreSQL, Kafka and Prefect, each started once per session when first asked for."""
 
+import os
 import shutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+# before numpy is loaded: its own threads only spin against the processes and threads of the tests
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
 
 import pytest
 import pytest_asyncio

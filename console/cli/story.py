@@ -124,7 +124,7 @@ class Story:
         start = order.index(regranted) + 1 if regranted else 0
         for talent_id in order[start:] + order[:start]:
             if await self.ledger.assets(talent_id=talent_id, state="PUBLISHED", limit=1):
-                return talent_id
+                return str(talent_id)
         raise ChecksFailed("no talent has a live asset to withdraw")
 
     async def withdraw_mid_flow(self, talent_id: str, entry: dict[str, Any], versions: dict[str, int]) -> None:

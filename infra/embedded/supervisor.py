@@ -188,6 +188,9 @@ class Supervisor:
             "DO_NOT_TRACK": "1",
             "PYTHONPATH": os.pathsep.join(paths),
             "PYTHONUNBUFFERED": "1",
+            # work runs beside itself in processes and threads of ours; numpy's own threads only spin against them
+            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+            "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"),
         }
 
     # ------------------------------------------------------------ keep

@@ -1,8 +1,8 @@
 """Run a flow warm in this process, under a flow run that Prefect knows and that is created once per key."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import httpx
@@ -56,7 +56,8 @@ class FlowRunner:
                 run = await self._create(client, flow, request)
                 if run.state is not None and (run.state.is_final() or run.state.is_running()):
                     await client.set_flow_run_state(run.id, Pending(message="taken up again"), force=True)
-            return await run_flow(flow, flow_run=run, parameters=request.parameters)
+            running = cast(Awaitable[Any], run_flow(flow, flow_run=run, parameters=request.parameters))
+            return await running
         except UNREACHABLE as error:
             raise ServiceUnavailable(f"Prefect: {type(error).__name__}: {error}", code="prefect_unavailable") from error
 

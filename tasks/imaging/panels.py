@@ -153,7 +153,7 @@ def trunk_side(
 def lengthwise(body: Body, measure: str, width: float, scale: float) -> float:
     """Twin pixels per garment pixel along the garment: a larger size is wider far more than it is longer."""
     usual = USUAL_WIDTH[measure] * body.stature
-    return scale * float(np.clip(usual / width, 0.6, 1.2)) ** 0.75
+    return float(scale * np.clip(usual / width, 0.6, 1.2) ** 0.75)
 
 
 def around(source: dict[Side, Points], target: dict[Side, Points], every: int) -> tuple[Points, Points]:

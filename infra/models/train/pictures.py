@@ -8,15 +8,26 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from infra.models.train.network import CLASSES
+from infra.models.train.network import KINDS
 
 U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
 REAL_LABELS = {
     "T-Shirt": "top", "Longsleeve": "top", "Shirt": "top", "Polo": "top", "Undershirt": "top", "Top": "top",
     "Blouse": "top", "Hoodie": "top", "Blazer": "outerwear", "Outwear": "outerwear", "Dress": "dress", "Skirt": "skirt",
-    "Pants": "trousers", "Shorts": "shorts", "Shoes": "not_a_garment", "Hat": "not_a_garment",
+    "Pants": "trousers", "Shorts": "shorts", "Shoes": "not_garment", "Hat": "not_garment",
 }  # fmt: skip
+
+
+def _with_alpha(path: Path) -> U8:
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None or image.shape[2] != 4:
+        raise ValueError(f"{path}: not a picture with alpha")
+    return np.asarray(image, np.uint8)
+
+
+def _kind_in_name(path: Path) -> str:
+    return path.stem.rsplit("-", 1)[-1]
 
 
 def read_photographs(folder: Path) -> list[tuple[Path, str, str]]:
@@ -36,14 +47,21 @@ def held_out(sender: str) -> bool:
 
 
 class Pictures:
-    """Makes training examples: `sample()` gives (image size x size x 3 uint8, mask size x size float32 or None, class)."""
+    """Makes training examples: `sample()` gives (BGR uint8 size x size x 3, mask float32 size x size or None, kind)."""
 
-    def __init__(self, drawn: Sequence[Path], figures: Sequence[Path], real: Sequence[tuple[Path, str]], masks: Path | None,
-                 size: int, seed: int) -> None:  # fmt: skip
+    def __init__(
+        self,
+        drawn: Sequence[Path],
+        figures: Sequence[Path],
+        real: Sequence[tuple[Path, str]],
+        masks: Path | None,
+        size: int,
+        seed: int,
+    ) -> None:
         self.rng = np.random.default_rng(seed)
         self.size = size
-        self.drawn = [(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), path.stem.split("_")[-1]) for path in drawn]
-        self.figures = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in figures]
+        self.drawn = [(_with_alpha(path), _kind_in_name(path)) for path in drawn]
+        self.figures = [_with_alpha(path) for path in figures]
         self.real: list[tuple[U8, U8 | None, str]] = []
         for path, name in real:
             image = cv2.imread(str(path))
@@ -67,7 +85,7 @@ class Pictures:
     def _real(self) -> tuple[U8, F32 | None, int]:
         image, mask, name = self.real[self.rng.integers(len(self.real))]
         image, known = self._place_real(image, mask)
-        return self._develop(image), known, CLASSES.index(name)
+        return self._develop(image), known, KINDS.index(name)
 
     def _place_real(self, image: U8, mask: U8 | None) -> tuple[U8, F32 | None]:
         height, width = image.shape[:2]
@@ -87,7 +105,7 @@ class Pictures:
         size, rng = self.size, self.rng
         figure = bool(self.figures) and rng.random() < 0.2
         if figure:
-            subject, name = self.figures[rng.integers(len(self.figures))], "not_a_garment"
+            subject, name = self.figures[rng.integers(len(self.figures))], "not_garment"
         else:
             subject, name = self.drawn[rng.integers(len(self.drawn))]
         ground = self._plain() if figure else self._ground()
@@ -114,19 +132,19 @@ class Pictures:
             self._hanger(ground, alpha)
         shade = 1 + 0.18 * self._cloud(rng.uniform(20, 90))[..., None]
         image = colour * shade * alpha[..., None] + ground * (1 - alpha[..., None])
-        return self._develop(np.clip(image, 0, 255).astype(np.uint8)), alpha, CLASSES.index(name)
+        return self._develop(np.clip(image, 0, 255).astype(np.uint8)), alpha, KINDS.index(name)
 
     def _recolour(self, subject: U8) -> U8:
         lab = cv2.cvtColor(subject[..., :3], cv2.COLOR_BGR2LAB).astype(np.float32)
         lab[..., 0] = np.clip(lab[..., 0] * self.rng.uniform(0.4, 1.3) + self.rng.uniform(-30, 70), 4, 251)
         lab[..., 1:] = (lab[..., 1:] - 128) * self.rng.uniform(0, 1.3) + 128 + self.rng.normal(0, 12, 2)
         changed = cv2.cvtColor(np.clip(lab, 0, 255).astype(np.uint8), cv2.COLOR_LAB2BGR)
-        return np.dstack([changed, subject[..., 3]])
+        return np.asarray(np.dstack([changed, subject[..., 3]]), np.uint8)
 
     def _cloud(self, scale: float) -> F32:
         cells = max(2, int(self.size / scale) + 2)
         grid = self.rng.standard_normal((cells, cells)).astype(np.float32)
-        return cv2.resize(grid, (self.size, self.size), interpolation=cv2.INTER_CUBIC)
+        return np.asarray(cv2.resize(grid, (self.size, self.size), interpolation=cv2.INTER_CUBIC), np.float32)
 
     def _plain(self) -> F32:
         colour = self.rng.uniform(120, 245) + self.rng.normal(0, 5, 3)
@@ -190,7 +208,7 @@ class Pictures:
 
     def _develop(self, image: U8) -> U8:
         """A camera's doing: exposure, colour cast, blur, noise, JPEG."""
-        out = image.astype(np.float32)
+        out = np.asarray(image, np.float64)
         out = out * self.rng.uniform(0.7, 1.25) * self.rng.uniform(0.93, 1.07, 3) + self.rng.uniform(-15, 15)
         if self.rng.random() < 0.4:
             out = cv2.GaussianBlur(out, (0, 0), self.rng.uniform(0.4, 1.2))
