@@ -89,7 +89,17 @@ class Story:
 
     def send_garments(self, entries: Sequence[dict[str, Any]], versions: dict[str, int]) -> None:
         folder = self.pack / "garments"
-        self.emit([story_events.garment(entry, folder, version=versions[entry["sku"]]) for entry in entries])
+        self.emit(
+            [
+                story_events.garment(entry, folder, version=versions[entry["sku"]], formats=self._formats(entry))
+                for entry in entries
+            ]
+        )
+
+    def _formats(self, entry: dict[str, Any]) -> list[str]:
+        """All formats for the first garment, one for the others: a story, not a season."""
+        every: list[str] = entry["formats"]
+        return every if entry is self.entries[0] else every[:1]
 
     async def all_dressed(self, skus: Sequence[str], versions: dict[str, int], limit: float) -> None:
         """Wait until every garment has its answer, showing progress. Raises ChecksFailed if one failed."""
