@@ -190,7 +190,9 @@ async def open_services(settings: Settings, worker: str) -> AsyncIterator[Servic
                 ledger=core.ledger,
                 store=core.store,
                 imaging=imaging,
-                images=ImageReader(settings.image_roots),
+                images=ImageReader(
+                    settings.image_roots, https_hosts=settings.image_hosts, buckets=settings.image_buckets
+                ),
                 fence=fence,
                 shelf=shelf,
                 generator=settings.generator,

@@ -124,6 +124,8 @@ class Settings(BaseSettings):
         (SAMPLE_GARMENTS,),
         description="Folders that file:// images of garments may lie under. By default the sample pack's.",
     )
+    image_hosts: tuple[str, ...] = Field((), description="Hosts that https:// images of garments may come from.")
+    image_buckets: tuple[str, ...] = Field((), description="S3 buckets that s3:// images of garments may come from.")
     generator: str = Field("draft", description="Generator of new looks, by name.")
     segmenter: str = Field("", description="Segmenter, a rembg model by name. Empty: the small one that comes along.")
     dressers: int = Field(1, ge=0, le=16, description="Dresser processes that `likeness up` starts.")
