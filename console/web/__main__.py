@@ -22,8 +22,8 @@ def main() -> None:
         async with open_core(settings) as core:
             yield ConsoleServices(
                 ledger=core.ledger,
-                sessions=OperatorSessions(operator_token(settings.home / "keys")),
-                gate_url=settings.gate.public_url,
+                sessions=OperatorSessions(operator_token(settings.folder("keys"))),
+                gate_url=settings.gate_url,
                 prefect_url=settings.prefect.ui_url,
                 receipt_key=core.signer.public_jwk,
             )

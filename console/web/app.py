@@ -1,34 +1,35 @@
 """The console as a FastAPI application: middleware that guards it, templates, and the routes of the pages."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.exceptions import HTTPException
 
 from console.auth import SESSION_COOKIE, OperatorSessions, is_loopback_host_header
-from tasks.errors import LikenessError, NotFound, TransientError
-from tasks.ports import Catalogue, ConsentLedger
+from tasks.errors import LikenessError, NotFound, NotPermitted, TransientError
+
+if TYPE_CHECKING:
+    from infra.postgres.ledger import PostgresLedger
 
 HERE = Path(__file__).parent
-
-
-class ConsoleLedger(Catalogue, ConsentLedger):
-    """What the pages ask of the ledger."""
+Opener = Callable[[], AbstractAsyncContextManager["ConsoleServices"]]
 
 
 @dataclass(frozen=True)
 class ConsoleServices:
     """All that the pages need; made by `console.web.__main__` and by tests."""
 
-    ledger: Any  # a ConsoleLedger; Protocols with class bases cannot be narrowed by mypy here
+    ledger: "PostgresLedger"
     sessions: OperatorSessions
     gate_url: str
     prefect_url: str
@@ -71,7 +72,7 @@ class Pages:
 
 def create_app(
     services: ConsoleServices | None = None,
-    opener: Callable[[], Any] | None = None,
+    opener: Opener | None = None,
 ) -> FastAPI:
     """The application over given services (tests), or over those that `opener` opens at start and closes at end."""
 
@@ -90,6 +91,8 @@ def create_app(
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.middleware("http")(_guard)
     app.exception_handler(LikenessError)(_explain)
+    app.exception_handler(RequestValidationError)(_incomplete)
+    app.exception_handler(HTTPException)(_no_such_page)
     from console.web import changes, pages
 
     app.include_router(pages.router)
@@ -103,7 +106,7 @@ async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Resp
     response = await call_next(request)
     gate = request.app.state.pages.services.gate_url
     response.headers["Content-Security-Policy"] = (
-        f"default-src 'none'; img-src 'self' data: {gate}; style-src 'self' 'unsafe-inline'; script-src 'self'; "
+        f"default-src 'none'; img-src 'self' data: {gate}; style-src 'self'; script-src 'self'; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -119,7 +122,22 @@ async def _explain(request: Request, error: Exception) -> Response:
         return pages.message(request, 404, "Not found", error.message)
     if isinstance(error, TransientError):
         return pages.message(request, 503, "Try again in a moment", error.message)
+    if isinstance(error, NotPermitted):
+        return pages.message(request, 403, "Not permitted", error.message)
     return pages.message(request, 409, "That could not be done", error.message)
+
+
+async def _incomplete(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # registered for this class only
+    fields = ", ".join(sorted({str(each["loc"][-1]) for each in error.errors()}))
+    pages: Pages = request.app.state.pages
+    return pages.message(request, 422, "Something is missing", f"The form came without a usable {fields}.")
+
+
+async def _no_such_page(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # registered for this class only
+    pages: Pages = request.app.state.pages
+    return pages.message(request, error.status_code, error.detail, f"There is nothing at {request.url.path}.")
 
 
 def see_other(path: str) -> RedirectResponse:

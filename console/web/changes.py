@@ -8,10 +8,9 @@ from fastapi.responses import Response
 from console.auth import SESSION_COOKIE
 from console.web.app import Pages, see_other
 from schemas.consent import Effect
-from tasks.errors import NotPermitted
+from tasks.errors import NotFound, NotPermitted
 
 router = APIRouter()
-EFFECTS = ("stop_new", "run_off", "take_down")
 
 
 def require_operator(request: Request, csrf: str) -> None:
@@ -57,17 +56,15 @@ async def withdraw(
     request: Request,
     talent_id: str,
     csrf: Annotated[str, Form()],
-    effect: Annotated[str, Form()],
+    effect: Annotated[Effect, Form()],
     reason: Annotated[str, Form(min_length=1, max_length=500)],
     grant: Annotated[str, Form()] = "",
 ) -> Response:
     require_operator(request, csrf)
-    if effect not in EFFECTS:
-        raise NotPermitted(f"effect must be one of {', '.join(EFFECTS)}", code="effect")
     ledger = cast(Pages, request.app.state.pages).services.ledger
-    outcome = await ledger.withdraw(
-        talent_id, grant or None, cast(Effect, effect), reason, by="operator", effective_at=None
-    )
+    if await ledger.talent(talent_id) is None:
+        raise NotFound(f"No talent {talent_id!r} is known.")
+    outcome = await ledger.withdraw(talent_id, grant or None, effect, reason, by="operator", effective_at=None)
     return see_other(f"/withdrawals/{outcome.withdrawal_id}" if outcome.withdrawal_id else f"/talents/{talent_id}")
 
 

@@ -8,11 +8,23 @@ from fastapi.responses import JSONResponse, Response
 
 from console.web import views
 from console.web.app import Pages
+from schemas.asset import AssetRecord
 from schemas.base import FORMATS
+from schemas.consent import Effect
 from tasks.errors import NotFound
 from tasks.receipts import verify_receipt
 
 router = APIRouter()
+COUNTS = (
+    ("published", "live assets"),
+    ("garments", "garments"),
+    ("twins", "twins"),
+    ("blocked", "cells not permitted"),
+    ("rejected", "cells that failed checks"),
+    ("revoked", "assets taken down"),
+    ("inbox_open", "events in work"),
+    ("dead_letters", "dead letters"),
+)
 
 
 def _pages(request: Request) -> Pages:
@@ -24,27 +36,19 @@ async def gallery(request: Request) -> Response:
     pages = _pages(request)
     ledger, gate = pages.services.ledger, pages.services.gate_url
     names = views.names_of(await ledger.twins(available=False))
-    assets, cells = defaultdict(list), defaultdict(list)
+    assets: dict[str, list[AssetRecord]] = defaultdict(list)
+    cells: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for asset in await ledger.assets(state="PUBLISHED", limit=5000):
         assets[asset.sku].append(asset)
     for cell in await ledger.cells():
         cells[cell["sku"]].append(cell)
-    garments = [views.garment_strip(gate, g, assets[g.sku], cells[g.sku], names) for g in await ledger.garments()]
+    garments = []
+    for each in await ledger.garments():
+        failure = None if cells[each.sku] else views.failure((await ledger.where(each.sku))["inbox"])
+        garments.append(views.garment_strip(gate, each, assets[each.sku], cells[each.sku], names, failure))
     counts = await ledger.counts()
-    shown = [(label, counts.get(key, 0)) for key, label in COUNTS]
+    shown = [(label, counts[key]) for key, label in COUNTS]
     return pages.page(request, "gallery.html", "/", garments=garments, counts=shown)
-
-
-COUNTS = (
-    ("published", "live assets"),
-    ("garments", "garments"),
-    ("twins", "twins"),
-    ("blocked", "cells blocked by consent"),
-    ("rejected", "images rejected by checks"),
-    ("revoked", "assets taken down"),
-    ("inbox_open", "garments in work"),
-    ("dead_letters", "dead letters"),
-)
 
 
 @router.get("/garments/{sku}")
@@ -57,15 +61,16 @@ async def garment(request: Request, sku: str, format: str = "") -> Response:
         raise NotFound(f"No garment {sku!r} has come in.")
     cells = where["cells"]
     names = views.names_of(await ledger.twins(available=False))
-    made = {cell["format"] for cell in cells}
-    formats = [name for name in FORMATS if name in made] or list(found.formats)
+    planned = {cell["format"] for cell in cells}
+    formats = [name for name in FORMATS if name in planned] or list(found.formats)
     chosen = format if format in formats else formats[0]
     scenes = [scene for scene in await ledger.scenes() if scene.market in found.markets]
-    failure = next((row["error"] for row in where["inbox"] if row["state"] == "failed" and row["error"]), None)
-    rows = views.matrix(gate, cells, scenes, names, chosen)
+    live = await ledger.assets(sku=sku, state="PUBLISHED", limit=5000)
+    previews = {asset.asset_id for asset in live if asset.preview_only}
+    rows = views.matrix(gate, cells, scenes, names, chosen, previews)
     return pages.page(
         request, "garment.html", "/", garment=found, rows=rows, scenes=scenes, formats=formats, format=chosen,
-        failure=failure,
+        failure=views.failure(where["inbox"]),
     )  # fmt: skip
 
 
@@ -80,17 +85,15 @@ async def look(request: Request, sku: str, twin_id: str, scene: str, format: str
     asset = await ledger.asset(cell["asset_id"]) if cell["asset_id"] else None
     garment = await ledger.garment(sku)
     names = views.names_of(await ledger.twins(available=False))
-    live = cell["state"] == "PUBLISHED"
-    checks = views.check_rows(asset.checks, asset.measures) if asset else []
-    if cell["rejection"] and not asset:
-        rejection = cell["rejection"]
-        checks = views.check_rows(rejection.get("checks", rejection), rejection.get("measures", {}))
+    titles = {each.scene: each.title for each in await ledger.scenes()}
+    public = asset is not None and cell["state"] == "PUBLISHED" and not asset.preview_only
     return pages.page(
         request, "look.html", "/", sku=sku, title=garment.title if garment else sku, talent_id=cell["talent_id"],
-        twin_name=names.get(twin_id, twin_id), scene=scene, format=format, state=cell["state"], asset=asset,
-        image=f"{gate}/assets/{asset.asset_id}" if asset and live else None, look_link=gate + str(request.url.path),
-        why=views.why(cell), alternative=cell["alternative"], decision=cell["decision"], checks=checks,
-        recipe=sorted(asset.recipe.items()) if asset else None,
+        twin_name=names.get(twin_id, twin_id), scene=titles.get(scene, scene), format=format, state=cell["state"],
+        asset=asset, image=f"{gate}/assets/{asset.asset_id}" if asset and public else None,
+        look_link=gate + views.look_path(sku, *point), why=views.why(cell, preview=bool(asset and asset.preview_only)),
+        alternative=cell["alternative"], decision=cell["decision"], checks=views.checks_of(cell, asset),
+        recipe=views.recipe_rows(asset.recipe) if asset else None,
     )  # fmt: skip
 
 
@@ -104,36 +107,40 @@ async def talents(request: Request) -> Response:
 async def talent(request: Request, talent_id: str) -> Response:
     pages = _pages(request)
     ledger, gate = pages.services.ledger, pages.services.gate_url
-    found = await ledger.talent(talent_id)
-    if found is None:
-        raise NotFound(f"No talent {talent_id!r} is known.")
-    view = await ledger.view(talent_id)
-    status = {grant.grant_id: grant for grant in view.grants}
+    found = await _talent(request, talent_id)
+    status = {grant.grant_id: grant for grant in (await ledger.view(talent_id)).grants}
     names = views.names_of(await ledger.twins(available=False))
     grants = [views.grant_card(grant, status.get(grant.grant_id)) for grant in await ledger.grants(talent_id)]
     live = await ledger.assets(talent_id=talent_id, state="PUBLISHED", limit=1000)
     return pages.page(
-        request, "talent.html", "/talents", talent=found, grants=grants,
-        live=[views.thumb(gate, asset, names) for asset in live], withdrawals=await ledger.withdrawals(talent_id),
+        request, "talent.html", "/talents", talent=found, grants=grants[::-1],
+        live=[views.thumb(gate, asset, names) for asset in live if not asset.preview_only],
+        withdrawals=await ledger.withdrawals(talent_id),
     )  # fmt: skip
 
 
 @router.get("/talents/{talent_id}/withdraw")
-async def preview(request: Request, talent_id: str, effect: str = "take_down", grant: str = "") -> Response:
+async def preview(request: Request, talent_id: str, effect: Effect = "take_down", grant: str = "") -> Response:
     pages = _pages(request)
     ledger, gate = pages.services.ledger, pages.services.gate_url
-    if await ledger.talent(talent_id) is None:
-        raise NotFound(f"No talent {talent_id!r} is known.")
-    if effect not in ("stop_new", "run_off", "take_down"):
-        raise NotFound(f"No effect {effect!r}; it is stop_new, run_off or take_down.")
+    found = await _talent(request, talent_id)
     would = await ledger.preview_withdrawal(talent_id, grant or None, effect)
-    live = {asset.asset_id: asset for asset in await ledger.assets(talent_id=talent_id, limit=5000)}
-    cards = [views.thumb(gate, live[asset_id], {}) for asset_id in would.take_down if asset_id in live]
+    known = {asset.asset_id: asset for asset in await ledger.assets(talent_id=talent_id, limit=100_000)}
+    names = views.names_of(await ledger.twins(available=False))
     return pages.page(
-        request, "withdraw.html", "/talents", talent_id=talent_id, grant=grant, effect=would.effect, take_down=cards,
-        run_off=would.run_off, stays=would.stays, stops=would.stops,
+        request, "withdraw.html", "/talents", talent=found, grant=grant, effect=would.effect, stops=would.stops,
+        take_down=[views.thumb(gate, known[asset_id], names) for asset_id in would.take_down],
+        run_off=[(views.thumb(gate, known[asset_id], names), until) for asset_id, until in would.run_off],
+        stays=[(views.thumb(gate, known[asset_id], names), why) for asset_id, why in would.stays],
         here=f"{request.url.path}?{request.url.query}",
     )  # fmt: skip
+
+
+async def _talent(request: Request, talent_id: str) -> dict[str, Any]:
+    found = await _pages(request).services.ledger.talent(talent_id)
+    if found is None:
+        raise NotFound(f"No talent {talent_id!r} is known.")
+    return found
 
 
 @router.get("/withdrawals")
@@ -146,8 +153,15 @@ async def withdrawals(request: Request) -> Response:
 async def _withdrawal(request: Request, withdrawal_id: str) -> dict[str, Any]:
     found = await _pages(request).services.ledger.withdrawal(withdrawal_id)
     if found is None:
-        raise NotFound(f"No withdrawal {withdrawal_id!r}.")
-    return cast(dict[str, Any], found)
+        raise NotFound(f"No withdrawal {withdrawal_id!r} is known.")
+    return found
+
+
+async def _receipt(request: Request, withdrawal_id: str) -> str:
+    found = await _withdrawal(request, withdrawal_id)
+    if not found["receipt"]:
+        raise NotFound("The withdrawal is not complete: there is no receipt yet.")
+    return str(found["receipt"])
 
 
 @router.get("/withdrawals/{withdrawal_id}")
@@ -164,11 +178,8 @@ async def withdrawal_progress(request: Request, withdrawal_id: str) -> Response:
 
 @router.get("/withdrawals/{withdrawal_id}/receipt.jws")
 async def receipt_file(request: Request, withdrawal_id: str) -> Response:
-    found = await _withdrawal(request, withdrawal_id)
-    if not found["receipt"]:
-        raise NotFound("The withdrawal is not complete: there is no receipt yet.")
     return Response(
-        found["receipt"],
+        await _receipt(request, withdrawal_id),
         media_type="application/jose",
         headers={"Content-Disposition": f'attachment; filename="{withdrawal_id}.jws"'},
     )
@@ -176,23 +187,17 @@ async def receipt_file(request: Request, withdrawal_id: str) -> Response:
 
 @router.get("/receipt-key.json")
 async def receipt_key(request: Request) -> Response:
-    return JSONResponse(_pages(request).services.receipt_key)
+    key = _pages(request).services.receipt_key
+    return JSONResponse(key, headers={"Content-Disposition": 'attachment; filename="receipt-key.json"'})
 
 
 @router.get("/withdrawals/{withdrawal_id}/receipt")
 async def receipt_page(request: Request, withdrawal_id: str) -> Response:
     pages = _pages(request)
-    found = await _withdrawal(request, withdrawal_id)
-    if not found["receipt"]:
-        raise NotFound("The withdrawal is not complete: there is no receipt yet.")
-    verdict = verify_receipt(found["receipt"], pages.services.receipt_key)
-    payload = dict(verdict.payload or {})
-    targets = payload.pop("targets", [])
-    facts = [(name, value) for name, value in payload.items() if not isinstance(value, dict | list)]
-    columns = list(targets[0]) if targets else []
+    verdict = verify_receipt(await _receipt(request, withdrawal_id), pages.services.receipt_key)
     return pages.page(
-        request, "receipt.html", "/withdrawals", withdrawal_id=withdrawal_id, valid=verdict.valid,
-        key_id=pages.services.receipt_key.get("kid", ""), facts=facts, targets=targets, columns=columns,
+        request, "receipt.html", "/withdrawals", withdrawal_id=withdrawal_id, verdict=verdict,
+        receipt=verdict.receipt, key_id=pages.services.receipt_key["kid"],
     )  # fmt: skip
 
 

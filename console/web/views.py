@@ -1,11 +1,12 @@
 """What the pages show, made from the catalogue's rows: pure functions from rows to template values."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Any
 from urllib.parse import quote
 
 from schemas.asset import AssetRecord
+from schemas.base import FORMATS
 from schemas.garment import Garment
 from schemas.grant import Grant, GrantStatus
 from schemas.scene import Scene
@@ -33,46 +34,60 @@ def names_of(twins: Iterable[Twin]) -> dict[str, str]:
     return {twin.twin_id: twin.display_name for twin in twins}
 
 
-def why(cell: dict[str, Any]) -> str:
-    """One sentence: why this cell has no image."""
+CAUSES = {
+    "withdrawn": "Taken down: the talent withdrew consent.",
+    "narrowed": "Taken down: the grant no longer covers this use.",
+    "expired": "Taken down: the grant has ended.",
+    "superseded": "Replaced by a newer version of the garment.",
+    "discontinued": "Taken down: the garment was discontinued.",
+    "abandoned": "Publishing was interrupted; the half-made image was removed.",
+    "conflict": "Taken down: something else was found under its name.",
+}
+
+
+def why(cell: dict[str, Any], *, preview: bool = False) -> str:
+    """One sentence: why this cell has no public image."""
     state = cell["state"]
+    if state == "PUBLISHED" and preview:
+        return "A preview: the gate does not show it in public."
     if state == "rejected":
-        return "Failed its checks: " + ", ".join(failing(cell["rejection"])) + "."
+        return f"Failed its checks: {'; '.join(failing(cell['rejection']))}."
     if state in ("blocked", "needs_approval"):
-        return "; ".join(reason["detail"] for reason in (cell["decision"] or {}).get("reasons", ())) or "Not permitted."
+        reasons = "; ".join(reason["detail"] for reason in cell["decision"]["reasons"])
+        return f"{reasons[:1].upper()}{reasons[1:]}." if reasons else "Not permitted."
     if state in ("REVOKED", "REVOKING"):
-        causes = {
-            "withdrawn": "Taken down: the talent withdrew consent.",
-            "narrowed": "Taken down: the grant no longer covers this use.",
-            "expired": "Taken down: the grant has ended.",
-            "superseded": "Replaced by a newer version of the garment.",
-            "discontinued": "The garment was discontinued.",
-            "abandoned": "Publishing was interrupted; the half-made image was removed.",
-            "conflict": "Taken down: something else was found under its name.",
-        }
-        return causes.get(cell["cause"] or "", "Taken down.")
-    return "Planned; not made yet."
+        return CAUSES.get(cell["cause"] or "", "Taken down.")
+    return "Permitted; not made yet."
 
 
-def failing(rejection: Any) -> list[str]:
-    """Names of the measures that failed, readable."""
-    if isinstance(rejection, dict):
-        named = rejection.get("failures", rejection)
-        if isinstance(named, list):
-            return [
-                str(item.get("measure", item) if isinstance(item, dict) else item).replace("_", " ") for item in named
-            ]
-        return [str(name).replace("_", " ") for name in named]
-    return ["unknown"]
+def failing(rejection: dict[str, Any]) -> list[str]:
+    """What was wrong, in sentences: failed measures, or the reasons why nothing could be measured."""
+    if "failures" in rejection:
+        return [failure["sentence"] for failure in rejection["failures"]]
+    return [str(reason) for reason in rejection.get("reasons", ())] or ["no reason was recorded"]
+
+
+def failure(inbox: Sequence[dict[str, Any]]) -> str | None:
+    """Why the newest event of a garment failed, or None when it did not."""
+    newest = max(inbox, key=lambda row: row["inbox_id"], default=None)
+    return (newest["error"] or "no cause recorded") if newest and newest["state"] == "failed" else None
 
 
 def garment_strip(
-    gate: str, garment: Garment, assets: Sequence[AssetRecord], cells: Sequence[dict[str, Any]], names: dict[str, str]
+    gate: str,
+    garment: Garment,
+    assets: Sequence[AssetRecord],
+    cells: Sequence[dict[str, Any]],
+    names: dict[str, str],
+    failure: str | None,
 ) -> dict[str, Any]:
     """One garment of the gallery: counts by state and up to one look per twin, the scenes taken in turn."""
     by_twin: dict[str, list[AssetRecord]] = {}
-    for asset in sorted(assets, key=lambda a: (a.format != "4:5", a.scene)):
-        by_twin.setdefault(asset.twin_id, []).append(asset)
+    public = [asset for asset in assets if not asset.preview_only]
+    for asset in sorted(public, key=lambda a: (FORMATS.index(a.format), a.scene)):
+        made = by_twin.setdefault(asset.twin_id, [])
+        if not made or made[0].format == asset.format:
+            made.append(asset)
     looks = [made[index % len(made)] for index, (_, made) in enumerate(sorted(by_twin.items()))]
     return {
         "sku": garment.sku,
@@ -80,13 +95,18 @@ def garment_strip(
         "category": garment.category,
         "version": garment.version,
         "states": sorted(Counter(cell["state"] for cell in cells).items()),
-        "failure": None,
+        "failure": failure,
         "looks": [thumb(gate, asset, names) for asset in looks],
     }
 
 
 def matrix(
-    gate: str, cells: Sequence[dict[str, Any]], scenes: Sequence[Scene], names: dict[str, str], format: str
+    gate: str,
+    cells: Sequence[dict[str, Any]],
+    scenes: Sequence[Scene],
+    names: dict[str, str],
+    format: str,
+    previews: Set[str],
 ) -> list[dict[str, Any]]:
     """Rows twin x scene of one garment in one format; each cell is an image or why there is none."""
     found = {(cell["twin_id"], cell["scene"]): cell for cell in cells if cell["format"] == format}
@@ -95,47 +115,68 @@ def matrix(
         row = []
         for scene in scenes:
             cell = found.get((twin_id, scene.scene))
-            sku = cell["sku"] if cell else ""
-            live = bool(cell and cell["state"] == "PUBLISHED")
-            row.append(
-                {
-                    "scene": scene.title,
-                    "href": look_path(sku, twin_id, scene.scene, format) if cell else "#",
-                    "image": f"{gate}/assets/{cell['asset_id']}" if cell and live else None,
-                    "state": cell["state"] if cell else "planned",
-                    "why": why(cell) if cell else "Not planned for this market.",
-                }
-            )
+            row.append(_matrix_cell(gate, cell, scene, cell["asset_id"] in previews) if cell else None)
         talent = next(cell["talent_id"] for cell in found.values() if cell["twin_id"] == twin_id)
         rows.append({"twin_name": names.get(twin_id, twin_id), "talent_id": talent, "cells": row})
     return rows
 
 
-def check_rows(checks: dict[str, Any], measures: dict[str, Any]) -> list[dict[str, Any]]:
-    """The checks of an asset as table rows; `checks` is what the judge recorded."""
-    rows = []
-    for measure, value in sorted(measures.items()):
-        bound = checks.get("thresholds", {}).get(measure)
-        failure = next((f for f in checks.get("failures", ()) if f.get("measure") == measure), None)
-        rows.append(
-            {
-                "measure": measure,
-                "value": f"{value:.3g}" if isinstance(value, float) else str(value),
-                "bound": _bound(bound),
-                "passed": failure is None,
-                "sentence": failure.get("sentence", "fail") if failure else "",
-            }
-        )
+def _matrix_cell(gate: str, cell: dict[str, Any], scene: Scene, preview: bool) -> dict[str, Any]:
+    live = cell["state"] == "PUBLISHED" and not preview
+    return {
+        "scene": scene.title,
+        "href": look_path(cell["sku"], cell["twin_id"], scene.scene, cell["format"]),
+        "image": f"{gate}/assets/{cell['asset_id']}" if live else None,
+        "state": cell["state"],
+        "why": why(cell, preview=preview),
+        "alternative": cell["alternative"] if cell["state"] in ("blocked", "needs_approval") else None,
+    }
+
+
+def checks_of(cell: dict[str, Any], asset: AssetRecord | None) -> list[dict[str, Any]]:
+    """The judge's record as table rows: of the asset, or of the rejected image (then what failed only)."""
+    rejection = cell["rejection"]
+    if rejection is not None:
+        measures = {failure["measure"]: failure["value"] for failure in rejection.get("failures", ())}
+        return _check_rows(rejection, measures)
+    return _check_rows(asset.checks, asset.measures) if asset else []
+
+
+def _check_rows(checks: dict[str, Any], measures: dict[str, Any]) -> list[dict[str, Any]]:
+    failures = {failure["measure"]: failure for failure in checks.get("failures", ())}
+    limits = checks.get("thresholds", {})
+    shown = [measure for measure in limits if measure in measures]
+    return [
+        {
+            "measure": measure,
+            "value": _number(measures[measure]),
+            "bound": _bound(limits[measure]),
+            "sentence": failures[measure]["sentence"] if measure in failures else None,
+        }
+        for measure in sorted(shown, key=lambda name: name not in failures)
+    ]
+
+
+def _number(value: Any) -> str:
+    return "not measured" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def recipe_rows(recipe: dict[str, Any]) -> list[tuple[str, str]]:
+    """A recipe as (name, value) lines; nested parts get dotted names."""
+    rows: list[tuple[str, str]] = []
+    for name, value in sorted(recipe.items()):
+        if isinstance(value, dict):
+            rows += [(f"{name}.{inner}", text) for inner, text in recipe_rows(value)]
+        elif value not in (None, "", [], ()):
+            rows.append((name, ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)))
     return rows
 
 
-def _bound(bound: Any) -> str:
-    if not isinstance(bound, dict):
-        return "recorded"
-    low, high = bound.get("min"), bound.get("max")
+def _bound(bound: dict[str, float | None]) -> str:
+    low, high = bound["min"], bound["max"]
     if low is not None and high is not None:
         return f"{low:g} to {high:g}" if low != high else f"{low:g}"
-    return f"≥ {low:g}" if low is not None else f"≤ {high:g}" if high is not None else "recorded"
+    return f"≥ {low:g}" if low is not None else f"≤ {high:g}"
 
 
 def grant_card(grant: Grant, status: GrantStatus | None) -> dict[str, Any]:
