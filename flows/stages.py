@@ -19,7 +19,7 @@ from schemas.decision import Decision
 from tasks import generate
 from tasks.composite import PreparedBackdrop, composite_prepared
 from tasks.decide import may_make
-from tasks.dress import pack_look, recipe_of, unpack_look
+from tasks.dress import only_a_preview, pack_look, recipe_of, unpack_look
 from tasks.errors import Interrupted, TransientError, UnusablePhotograph
 from tasks.fetch import fetch
 from tasks.imaging.load import load_photograph
@@ -304,7 +304,9 @@ async def judge_frames() -> Report:
         candidate = measured[verdict.image_id]
         candidate.checks = verdict.as_checks()
         at_work.checks.append(_check_row(candidate, verdict))
-        if not verdict.passed:
+        if only_a_preview(verdict):
+            candidate.preview_only = True
+        elif not verdict.passed:
             at_work.candidates[candidate.permitted.cell.twin_id].remove(candidate)
             rejected.append((candidate.permitted.cell, candidate.permitted.recipe.digest(), candidate.checks))
     await at_work.services.ledger.record_rejections(at_work.run, rejected)
@@ -316,7 +318,7 @@ def _check_row(candidate: Candidate, verdict: Verdict) -> Report:
     cell = candidate.permitted.cell
     failed = "; ".join(f"{each.sentence} ({each.measure} {each.value}, {each.limit})" for each in verdict.failures)
     numbers = {name: round(value, 3) for name, value in candidate.measures.items() if isinstance(value, float)}
-    word = "pass" if verdict.passed else f"fail: {failed}"
+    word = "pass" if verdict.passed else f"{'preview' if only_a_preview(verdict) else 'fail'}: {failed}"
     return {"twin": cell.twin_id, "scene": cell.scene, "format": cell.format, "verdict": word, **numbers}
 
 

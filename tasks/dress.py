@@ -18,10 +18,9 @@ from tasks.composite import VERSION as COMPOSITE_VERSION
 from tasks.errors import ChecksFailed
 from tasks.imaging.load import twin_digest
 from tasks.imaging.pictures import F32, CutLook
+from tasks.judge import Verdict
 
 POSE = "standing"
-MOST_ENLARGED = 2.0
-"""Frame pixels per pixel of the garment's photograph; beyond that the frame is a preview."""
 
 
 def recipe_of(
@@ -48,6 +47,11 @@ def recipe_of(
         format=format,
         suffix=COMPOSITE_VERSION,
     )
+
+
+def only_a_preview(verdict: Verdict) -> bool:
+    """Nothing is wrong but that it shows more pixels than its photograph has: for signed-in people, never public."""
+    return {failure.measure for failure in verdict.failures} == {"scale"}
 
 
 @dataclass(frozen=True)
