@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import json
+import os
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,23 +13,31 @@ from benchmarks.measures import GOALS, Result, met
 
 RESULTS = Path(__file__).parent / "results.json"
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+# before a suite loads numpy: its own threads only spin against the processes and threads that are measured
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 SUITES = ("bench_decisions", "bench_imaging", "bench_withdraw", "bench_pipeline")
-"""Modules of this package; each has MEASURES (names) and run() -> list[Result]."""
+"""Modules of this package; each has MEASURES (names) and run(*, small) -> list[Result]."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="suites (bench_…) or measures to run; all when none is named")
-    wanted = set(parser.parse_args(arguments).names)
+    parser.add_argument("--small", action="store_true", help="few and small: to see that it runs; writes nothing")
+    given = parser.parse_args(arguments)
+    wanted = set(given.names)
     rows = {row["name"]: row for row in json.loads(RESULTS.read_text())} if RESULTS.exists() else {}
     failed = 0
     for suite in SUITES:
-        module = importlib.import_module(f"benchmarks.{suite}")
+        module = importlib.import_module(f"benchmarks.{suite}")  # light: what is measured is imported by its run()
         if wanted and suite not in wanted and not wanted & set(module.MEASURES):
             continue
-        for result in _run(module.run, suite):
+        for result in _run(module.run, suite, given.small):
             rows[result.name] = result.row()
             failed += result.value is None
+    if given.small:
+        return 1 if failed else 0
     for name in GOALS:
         rows.setdefault(name, Result(name, None, "not run").row())
     ordered = [rows[name] for name in GOALS]
@@ -38,10 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-def _run(run: Callable[[], list[Result]], suite: str) -> list[Result]:
+def _run(run: Callable[..., list[Result]], suite: str, small: bool) -> list[Result]:
     print(f"· {suite}", flush=True)
     try:
-        results = run()
+        results = run(small=small)
     except Exception:  # one broken suite must not hide the figures of the others; its traceback is printed
         traceback.print_exc()
         return []
