@@ -62,6 +62,8 @@ class GarmentSegmenter:
     def _run(self, image: U8) -> tuple[F32, F32, F32]:
         square, scale, left, top = _letterbox(image)
         mask, kinds, turns = self._session.answer(square)
+        mirrored, _, _ = self._session.answer(np.ascontiguousarray(square[:, ::-1]))
+        mask = (mask + mirrored[:, ::-1]) / 2
         height, width = image.shape[:2]
         inner = mask[top : top + round(height * scale) or None, left : left + round(width * scale) or None]
         full = cv2.resize(inner, (width, height), interpolation=cv2.INTER_LINEAR)
