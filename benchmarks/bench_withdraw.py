@@ -15,6 +15,7 @@ from pathlib import Path
 
 import asyncpg
 import httpx
+import psutil
 
 from benchmarks.measures import Result
 from benchmarks.readers import Readers, Seen, readers
@@ -32,6 +33,8 @@ from tasks.ports import PublishRequest
 from tasks.publish import publish
 
 MEASURES = ("withdraw_to_closed_p99_ms_1k", "withdraw_to_closed_p99_ms_10k", "gate_over_static")
+Listening = tuple[int, subprocess.Popen[bytes]]
+"""Port and process of a gate."""
 READERS, PACE_SECONDS = 32, 0.1
 BYTES = 150_000
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC)
@@ -79,10 +82,11 @@ async def _measure(name: str, place: Place, crowd: Readers, talents: int, each: 
                 live = await ledger.assets(talent_id=f"tal-{number}", state="PUBLISHED", limit=each)
                 found[f"tal-{number}"] = [asset.asset_id for asset in live]
             results = []
-            with gate(place, "console.gate") as port:
+            with gate(place, "console.gate") as (port, process):
                 if name == "1k":
                     with gate(place, "benchmarks.static_gate") as static:
-                        results.append(await _against_static(crowd, port, static, found, small=small))
+                        assets = [one for each in found.values() for one in each]
+                        results.append(await _against_static(crowd, (port, process), static, assets, small=small))
                 results.append(await _withdraw_all(f"withdraw_to_closed_p99_ms_{name}", ledger, crowd, port, found))
             return results
 
@@ -120,26 +124,35 @@ async def _withdraw_all(
 
 
 async def _against_static(
-    crowd: Readers, port: int, static: int, found: dict[str, list[str]], *, small: bool
+    crowd: Readers, deciding: Listening, static: Listening, assets: Sequence[str], *, small: bool
 ) -> Result:
     """Turn by turn, as fast as they go."""
-    assets, seconds, turns = [one for each in found.values() for one in each], 2.0 if small else 5.0, 5
-    rates: dict[int, list[float]] = {port: [], static: []}
-    for turn in range(2 if small else turns):
-        for server in (port, static) if turn % 2 else (static, port):
-            crowd.begin(server, assets, 16, 0.0)
-            begun = time.monotonic()
+    turns, seconds = (2, 2.0) if small else (5, 5.0)
+    rates: dict[int, list[float]] = {deciding[0]: [], static[0]: []}
+    costs: dict[int, list[float]] = {deciding[0]: [], static[0]: []}
+    for turn in range(turns):
+        for port, process in (deciding, static) if turn % 2 else (static, deciding):
+            crowd.begin(port, assets, 16, 0.0)
+            await asyncio.sleep(0.5)
+            begun, cpu = time.monotonic(), _cpu(process)
             await asyncio.sleep(seconds)
-            ended = time.monotonic()
-            seen = await asyncio.to_thread(crowd.end)
-            rates[server].append(_served_between(seen, begun, ended) / (ended - begun))
-    pairs = [deciding / plain for deciding, plain in zip(rates[port], rates[static], strict=True)]
+            ended, spent = time.monotonic(), _cpu(process) - cpu
+            served = _served_between(await asyncio.to_thread(crowd.end), begun, ended)
+            rates[port].append(served / (ended - begun))
+            costs[port].append(1000 * spent / max(served, 1))
+    pairs = [mine / plain for mine, plain in zip(rates[deciding[0]], rates[static[0]], strict=True)]
+    said = [f"{statistics.median(rates[p]):.0f}/s ({statistics.median(costs[p]):.2f} ms CPU each)" for p in rates]
     detail = (
-        f"median of {len(pairs)} pairs ({min(pairs):.2f} to {max(pairs):.2f}); {statistics.median(rates[port]):.0f}/s "
-        f"over {statistics.median(rates[static]):.0f}/s, 16 connections, {BYTES // 1000} kB images, one process each, "
-        f"client and PostgreSQL on the same cores; {circumstances()}"
+        f"median of {len(pairs)} pairs of {seconds:.0f} s ({min(pairs):.2f} to {max(pairs):.2f}): {said[0]} over "
+        f"{said[1]}, 16 connections, {BYTES // 1000} kB images, one process each, client and PostgreSQL on the same "
+        f"cores; {circumstances()}"
     )
     return Result("gate_over_static", statistics.median(pairs), detail)
+
+
+def _cpu(process: subprocess.Popen[bytes]) -> float:
+    times = psutil.Process(process.pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def _served_between(seen: Sequence[Seen], begun: float, ended: float) -> int:
@@ -153,8 +166,8 @@ def _p99(values: Sequence[float]) -> float:
 
 # ---------------------------------------------------------------- the gate as it runs, and what stands behind it
 @contextmanager
-def gate(place: Place, module: str) -> Iterator[int]:
-    """The port of a gate in its own process."""
+def gate(place: Place, module: str) -> Iterator[Listening]:
+    """A gate in its own process."""
     port = pick(1)[0]
     process = subprocess.Popen([sys.executable, "-m", module], env=place.environment(port))
     try:
@@ -166,7 +179,7 @@ def gate(place: Place, module: str) -> Iterator[int]:
             time.sleep(0.1)
         else:
             raise TimeoutError(f"{module} did not answer within a minute")
-        yield port
+        yield port, process
     finally:
         process.terminate()
         process.wait(20)
