@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 import httpx
@@ -19,6 +20,8 @@ class GateProbe:
     first_gone: float | None = None
     served: int = 0
     served_after: int = 0
+    answers: Counter[int] = field(default_factory=Counter)
+    """How often each HTTP status was answered."""
     _stopping: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -31,12 +34,19 @@ class GateProbe:
         with httpx.Client(timeout=5) as client:
             while not self._stopping.is_set():
                 status = client.get(self.url, headers={"Accept": "image/*"}).status_code
+                self.answers[status] += 1
                 if status == 410 and self.first_gone is None:
                     self.first_gone = time.monotonic()
                 elif status == 200:
                     self.served += 1
                     self.served_after += self.first_gone is not None
                 time.sleep(0.002)
+
+    def wait_served(self, limit: float) -> bool:
+        deadline = time.monotonic() + limit
+        while not self.served and time.monotonic() < deadline:
+            time.sleep(0.002)
+        return self.served > 0
 
     def wait_gone(self, limit: float) -> bool:
         deadline = time.monotonic() + limit

@@ -114,7 +114,7 @@ class Story:
                 )
             return all(state in ("done", "dressed", "superseded") for state in states.values())
 
-        await self._until("garments dressed", done, limit, every=0.4)
+        await self._until("garments dressed", done, limit, every=1.0)
 
     async def state(self, sku: str, version: int) -> str:
         rows = (await self.ledger.where(sku))["inbox"]
@@ -151,9 +151,8 @@ class Story:
         pseudonyms = {asset.key.split("/")[1] for asset in live}
         probe = GateProbe(f"{self.gate}/assets/{live[0].asset_id}").start()
         try:
-            await asyncio.sleep(0.2)
-            if not probe.served:
-                raise ChecksFailed(f"the gate does not serve {live[0].asset_id} before the withdrawal")
+            if not await asyncio.to_thread(probe.wait_served, 30):
+                raise ChecksFailed(f"the gate does not serve {live[0].asset_id} before the withdrawal: {probe.answers}")
             acknowledged = await asyncio.to_thread(
                 self.emit, [story_events.withdrawn(talent_id, reason="talent request")]
             )

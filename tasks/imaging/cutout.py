@@ -23,7 +23,8 @@ LEAST_COVER, MOST_COVER = 0.04, 0.94
 SURE_OF_TURN, SURE_OF_OTHER = 0.80, 0.80
 WORK = 512
 """Longer side in pixels at which the mask is refined."""
-LEAST_CONFIDENCE = 0.45
+LEAST_CONFIDENCE = 0.60
+LEAST_CERTAINTY = 0.55
 
 
 def understand(
@@ -40,8 +41,9 @@ def understand(
     chosen = _category(category, seen, problems)
     raw = segmenter.cut_out(upright)
     _check_mask(raw)
-    alpha = alone(refine(upright, raw))
+    alpha = alone(refine(upright, solid(raw)))
     alpha = _without_hanger(alpha)
+    _check_certainty(raw, alpha)
     _check_frame(alpha, problems)
     marks = find_landmarks(alpha, chosen)
     _check_marks(marks, chosen)
@@ -109,6 +111,32 @@ def _check_mask(raw: F32) -> None:
 
 
 # ---------------------------------------------------------------- mask
+LOW, HIGH = 0.22, 0.70
+"""A garment reaches as far as LOW wherever that hangs together with something above HIGH (hysteresis)."""
+
+
+def solid(raw: F32) -> F32:
+    """The network's mask with what it half believes inside a garment believed: cloth has no holes of its own colour."""
+    low = (raw > LOW).astype(np.uint8)
+    reach = max(3, round(0.012 * max(raw.shape))) | 1
+    low = cv2.morphologyEx(low, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
+    count, label, stats, _ = cv2.connectedComponentsWithStats(low, connectivity=8)
+    kept = np.zeros(raw.shape, bool)
+    for part in range(1, count):
+        inside = label == part
+        if float((raw[inside] > HIGH).mean()) > 0.15:
+            kept |= inside
+    covered = int(kept.sum())
+    count, label, stats, _ = cv2.connectedComponentsWithStats((~kept).astype(np.uint8), connectivity=4)
+    for hole in range(1, count):
+        x, y, w, h, area = stats[hole]
+        at_border = x == 0 or y == 0 or x + w == raw.shape[1] or y + h == raw.shape[0]
+        inside = label == hole
+        if not at_border and (area < 0.03 * covered or float(raw[inside].mean()) > 0.05):
+            kept |= inside
+    return np.where(kept, np.maximum(raw, 0.9), np.minimum(raw, 0.3)).astype(np.float32)
+
+
 @dataclass(frozen=True)
 class _Working:
     """A smaller copy of picture and mask to work on."""
@@ -172,7 +200,10 @@ def guided_filter(image: U8, mask: F32, *, radius: int, epsilon: float) -> F32:
 
 def alone(alpha: F32) -> F32:
     """The largest part with its small holes filled. Raises UnusablePhotograph when another is nearly as large."""
-    count, label, stats, _ = cv2.connectedComponentsWithStats((alpha > 0.4).astype(np.uint8), connectivity=8)
+    solid = (alpha > 0.4).astype(np.uint8)
+    reach = max(3, round(0.02 * max(alpha.shape))) | 1  # parts of one garment that a belt or a highlight divides
+    joined = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
+    count, label, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     if count < 2:
         raise _refuse("no_garment", "No garment can be found in the photograph.")
     order = np.argsort(-stats[1:, cv2.CC_STAT_AREA]) + 1
@@ -218,6 +249,12 @@ def _check_frame(alpha: F32, problems: list[str]) -> None:
     if touching[worst] > 0.45:
         raise _refuse("cut_off", f"The garment runs out of the picture at the {worst}.")
     problems += [f"the garment touches the picture's {name} edge" for name, share in touching.items() if share > 0.05]
+
+
+def _check_certainty(raw: F32, alpha: F32) -> None:
+    """Refuse a cut-out that the network itself only half believes."""
+    if float(raw[alpha > 0.5].mean()) < LEAST_CERTAINTY:
+        raise _refuse("unclear", "The garment cannot be told from its ground with any certainty.")
 
 
 def _check_marks(marks: Landmarks, category: Category) -> None:
