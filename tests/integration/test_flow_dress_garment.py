@@ -20,9 +20,11 @@ from flows.routes import work_on
 from flows.watch_withdrawal import watch_withdrawal
 from infra.bootstrap.imaging import Imaging
 from infra.fetching import ImageReader
+from infra.keys import RECEIPT_KEY, load_pseudonyms, load_signer, make_development_keys
 from infra.postgres.fence import PostgresFence
 from infra.postgres.ledger import PostgresLedger
 from infra.prefect.runner import FlowRunner, RunRequest
+from infra.receipts import ReceiptFolder
 from schemas.consent import Granted, Withdrawn
 from schemas.garment import Garment
 from schemas.grant import Scope
@@ -30,6 +32,7 @@ from tasks.errors import ServiceUnavailable
 from tasks.imaging.pictures import GenerateRequest
 from tasks.library import take_in_scene, take_in_twin
 from tasks.ports import Claim, InboxRow, ShouldStop
+from tasks.sweep import SweepServices, sweep_once
 from tests.fakes.dressing import (
     BlockGenerator,
     GroundSegmenter,
@@ -333,25 +336,20 @@ async def test_reconciling_finds_bytes_that_nobody_knows_and_objects_without_byt
         assert (await reconcile())["problems"] == 2
 
 
-async def test_a_withdrawal_is_shown_until_it_is_complete(house: House, prefect: str) -> None:
+async def test_a_withdrawal_is_shown_until_it_is_complete(house: House, postgres_url: str) -> None:
     await house.event()
     await house.dress()
     await house.withdraw("ada")
     (row,) = await house.ledger.withdrawals("tal-ada")
-    runner = house.runner
+    keys = make_development_keys(house.root)
     request = RunRequest("withdrawal tal-ada", {"withdrawal_id": row["withdrawal_id"]}, ["talent:tal-ada"], "w-1")
     with serving(house.services):
-        watching = asyncio.create_task(runner.run(watch_withdrawal, request))
-        await sweep_all(house)
+        watching = asyncio.create_task(house.runner.run(watch_withdrawal, request))
+        async with PostgresLedger.open(postgres_url, longest_put_seconds=0.5) as ledger:
+            sweeping = SweepServices(
+                ledger, house.services.store, load_signer(keys, RECEIPT_KEY), load_pseudonyms(keys),
+                ReceiptFolder(house.root),
+            )  # fmt: skip
+            while not (await sweep_once(sweeping)).issued:  # noqa: ASYNC110  # as the sweeper polls
+                await asyncio.sleep(0.05)
         assert (await watching)["done"] > 0
-
-
-async def sweep_all(house: House) -> None:
-    """As the sweeper does, without it."""
-    ledger, store = house.ledger, house.services.store
-    await ledger.plan_withdrawals()
-    for stored in await ledger.next_targets(100):
-        await store.replace(stored.key, b"gone", "text/plain")
-        await ledger.record_revoked(stored.object_id, {"outcome": "tombstone"})
-    for withdrawal_id in await ledger.completable():
-        await ledger.complete(withdrawal_id, "receipt", {})
