@@ -33,7 +33,7 @@ from tests.e2e.story_home import (
 )
 from tests.waiting import until
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 
 @pytest.fixture(scope="module")
