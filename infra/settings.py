@@ -104,6 +104,7 @@ class Limits(Section):
     publish_lease_seconds: float = Field(60, gt=0, description="An INTENT older than this is abandoned.")
     send_seconds: float = Field(10, gt=0, description="How long the gate may take to send one image.")
     intake_batch: int = Field(500, ge=1, description="Garment records taken in per transaction at most.")
+    report_seconds: float = Field(3600, gt=0, description="How often the report of the checks is built.")
     silence_alert_seconds: float = Field(30, gt=0, description="Brokers silent for longer than this raise an alert.")
 
 

@@ -51,6 +51,7 @@ COMMANDS: dict[str, Place] = {
     "scenes": Place("console.cli.lists", "scenes", "Locale presets.", IMAGES),
     "assets": Place("console.cli.lists", "assets", "Published images and what became of them.", IMAGES),
     "where": Place("console.cli.lists", "where", "Why a SKU has no image, or where it is now.", IMAGES),
+    "report": Place("console.cli.report", "report", "Build the report of all checks, readable offline.", IMAGES),
     "try": Place("console.cli.try_photos", "try_photos", "Dress twins in any photograph, without publishing.", IMAGES),
 }
 

@@ -8,6 +8,7 @@ import uvicorn
 
 from console.auth import OperatorSessions, operator_token, require_loopback
 from console.web.app import ConsoleServices, create_app
+from flows.report_checks import report_folder
 from infra.bootstrap.core import open_core
 from infra.settings import Settings
 
@@ -26,6 +27,7 @@ def main() -> None:
                 gate_url=settings.gate_url,
                 prefect_url=settings.prefect.ui_url,
                 receipt_key=core.signer.public_jwk,
+                reports=report_folder(settings),
             )
 
     app = create_app(opener=services)

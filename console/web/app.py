@@ -34,6 +34,8 @@ class ConsoleServices:
     gate_url: str
     prefect_url: str
     receipt_key: dict[str, Any]
+    reports: Path | None = None
+    """Folder of the newest report of the checks."""
 
 
 def _instant(value: object) -> str:
@@ -109,6 +111,10 @@ async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Resp
         f"default-src 'none'; img-src 'self' data: {gate}; style-src 'self'; script-src 'self'; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
+    if request.url.path.startswith("/reports/"):  # pages of Great Expectations, their styles within, no scripts
+        response.headers["Content-Security-Policy"] = (
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+        )
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers["Cache-Control"] = "no-store" if not request.url.path.startswith("/static/") else "max-age=3600"

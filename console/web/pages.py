@@ -4,7 +4,7 @@ from collections import defaultdict
 from typing import Any, cast
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, Response
 
 from console.web import views
 from console.web.app import Pages
@@ -206,3 +206,14 @@ async def dead_letters(request: Request) -> Response:
     pages = _pages(request)
     rows = await pages.services.ledger.dead_letters()
     return pages.page(request, "dead_letters.html", "/dead-letters", letters=rows)
+
+
+@router.get("/reports/checks/{page:path}")
+async def report_of_checks(request: Request, page: str = "") -> Response:
+    """The newest report of the checks, as Great Expectations wrote it."""
+    folder = _pages(request).services.reports
+    root = folder.resolve() if folder is not None else None
+    file = (root / (page or "index.html")).resolve() if root is not None else None
+    if root is None or file is None or not file.is_relative_to(root) or not file.is_file():
+        raise NotFound("There is no such report yet. `likeness report` builds one; it is also built every hour.")
+    return FileResponse(file)

@@ -54,7 +54,8 @@ def why(cell: dict[str, Any], *, preview: bool = False) -> str:
         return f"Failed its checks: {'; '.join(failing(cell['rejection']))}."
     if state in ("blocked", "needs_approval"):
         reasons = "; ".join(reason["detail"] for reason in cell["decision"]["reasons"])
-        return f"{reasons[:1].upper()}{reasons[1:]}." if reasons else "Not permitted."
+        word = "Waiting for approval" if state == "needs_approval" else "Not permitted"
+        return f"{word}: {reasons}." if reasons else f"{word}."
     if state in ("REVOKED", "REVOKING"):
         return CAUSES.get(cell["cause"] or "", "Taken down.")
     return "Permitted; not made yet."

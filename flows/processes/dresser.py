@@ -23,6 +23,7 @@ AT_ONCE = 2
 async def dress_for_ever(settings: Settings) -> None:
     """Prefect reads its address when it is imported, so all that imports it is imported here."""
     from flows.context import open_services, serving
+    from flows.report_checks import report_for_ever
     from flows.routes import work_for_ever
     from flows.watch_withdrawal import watch_withdrawal
     from infra.prefect.mirror import mirror_withdrawals
@@ -34,6 +35,7 @@ async def dress_for_ever(settings: Settings) -> None:
         say_ready(settings)
         with serving(services):
             async with asyncio.TaskGroup() as group:
+                group.create_task(report_for_ever(services.ledger, settings))
                 group.create_task(mirror_withdrawals(services.ledger.withdrawals, watch_withdrawal, runner))
                 for _ in range(AT_ONCE):
                     group.create_task(work_for_ever(services, runner, settings.limits.inbox_lease_seconds))
