@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from tasks.errors import ChecksFailed
-from tasks.imaging.cutout import decontaminate, refine
+from tasks.imaging.cutout import decontaminate, refine, solid
 from tasks.imaging.pictures import F32, CutLook, GeneratedLook
 from tasks.ports import Segmenter
 
@@ -18,7 +18,7 @@ def segment(look: GeneratedLook, segmenter: Segmenter) -> CutLook:
 
     Raises ChecksFailed when the segmenter finds another figure than the generator drew, or none.
     """
-    found = segmenter.cut_out(look.image)
+    found = solid(segmenter.cut_out(look.image))
     alpha = refine(look.image, found) if look.silhouette is None else _along_edge(look.silhouette, found)
     if float(alpha.max()) < 0.5:
         raise ChecksFailed("no figure can be cut out of the generated look", code="no_figure")
