@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from console.cli.printing import print_json, print_list, print_one
+from console.web.views import failing
 from infra.bootstrap.core import Core, open_core
 from infra.settings import Settings
 from tasks.errors import NotFound
@@ -67,7 +68,7 @@ def release_talent(
 def list_grants(
     talent: Annotated[str | None, typer.Option(help="Only of this talent.")] = None, as_json: AsJson = False
 ) -> None:
-    """The highest version of every grant."""
+    """Every known version of every grant."""
     rows = [grant.model_dump(mode="json") for grant in with_core(lambda core: core.ledger.grants(talent))]
     columns = ("grant_id", "version", "talent_id", "effective_from", "effective_to", "approval", "on_withdrawal")
     print_list(rows, columns, as_json=as_json, empty="No grant is known.")
@@ -158,7 +159,7 @@ def where(sku: str, as_json: AsJson = False) -> None:
 
 def _reason(cell: dict[str, Any]) -> str:
     if cell["state"] == "rejected":
-        return str(cell["rejection"])
+        return "; ".join(failing(cell["rejection"]))
     reasons = "; ".join(reason["detail"] for reason in (cell["decision"] or {}).get("reasons", ()))
     alternative = f" (permitted instead: {cell['alternative']})" if cell["alternative"] else ""
     return (cell["cause"] or reasons or "not made yet") + alternative
