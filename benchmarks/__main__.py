@@ -5,7 +5,7 @@ import importlib
 import json
 import os
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 SUITES = ("bench_decisions", "bench_imaging", "bench_withdraw", "bench_pipeline")
-"""Modules of this package; each has MEASURES (names) and run(*, small) -> list[Result]."""
+"""Modules of this package; each has MEASURES (names) and run(*, small) -> Iterable[Result]."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,34 +28,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     wanted = set(given.names)
     rows = {row["name"]: row for row in json.loads(RESULTS.read_text())} if RESULTS.exists() else {}
-    failed = 0
+    broken = False
     for suite in SUITES:
         module = importlib.import_module(f"benchmarks.{suite}")  # light: what is measured is imported by its run()
         if wanted and suite not in wanted and not wanted & set(module.MEASURES):
             continue
-        for result in _run(module.run, suite, given.small):
-            rows[result.name] = result.row()
-            failed += result.value is None
+        results = _run(module.run, suite, given.small)
+        rows |= {result.name: result.row() for result in results}
+        broken |= {result.name for result in results} != set(module.MEASURES)
     if given.small:
-        return 1 if failed else 0
+        return int(broken)
     for name in GOALS:
         rows.setdefault(name, Result(name, None, "not run").row())
     ordered = [rows[name] for name in GOALS]
     RESULTS.write_text(json.dumps(ordered, indent=1) + "\n")
     PAGE.write_text(_page(ordered))
     print(f"wrote {RESULTS.name} and docs/{PAGE.name}")
-    return 1 if failed else 0
+    return int(broken)
 
 
-def _run(run: Callable[..., list[Result]], suite: str, small: bool) -> list[Result]:
+def _run(run: Callable[..., Iterable[Result]], suite: str, small: bool) -> list[Result]:
     print(f"· {suite}", flush=True)
+    results = []
     try:
-        results = run(small=small)
+        for result in run(small=small):
+            print(f"  {result.name} = {result.value} ({result.detail})", flush=True)
+            results.append(result)
     except Exception:  # one broken suite must not hide the figures of the others; its traceback is printed
         traceback.print_exc()
-        return []
-    for result in results:
-        print(f"  {result.name} = {result.value} ({result.detail})", flush=True)
     return results
 
 

@@ -3,7 +3,7 @@
 import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ PACK = Path(__file__).parent.parent / "samples" / "pack"
 IMAGES = 256
 
 
-def run(*, small: bool = False) -> list[Result]:
+def run(*, small: bool = False) -> Iterator[Result]:
     import cv2
 
     from console.cli.trial_bench import open_bench
@@ -26,7 +26,8 @@ def run(*, small: bool = False) -> list[Result]:
     twins = ("tw-ada", "tw-bo") if small else ("all",)
     opened = open_bench(Settings(), "draft", PACK, twins, ("stockholm",), ("4:5", "1:1"))
     garments = _garments(opened, 2 if small else 10)
-    return [_draft(opened, garments), _check(opened, garments, 16 if small else IMAGES)]
+    yield _draft(opened, garments)
+    yield _check(opened, garments, 16 if small else IMAGES)
 
 
 def _garments(opened: Any, count: int) -> list[Any]:

@@ -1,5 +1,6 @@
 """What the flow adds to its bare stage functions, and how soon an event reaches the flow's first line."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.measures import Result
@@ -14,7 +15,7 @@ MEASURES = (
 )
 
 
-def run(*, small: bool = False) -> list[Result]:
+def run(*, small: bool = False) -> Iterator[Result]:
     """Prefect reads its address when it is imported, so all that imports it is imported once the server runs."""
     with temporary_home() as home, postgres(home) as server, prefect(home, server) as api_url:
         from infra.prefect.environment import prepare
@@ -22,11 +23,10 @@ def run(*, small: bool = False) -> list[Result]:
         prepare(api_url, home / "client")
         from benchmarks import first_line, pipeline
 
-        results = pipeline.measured(_folder(home, "dress"), new_ledger(server, "dress"), api_url, small=small)
+        yield from pipeline.measured(_folder(home, "dress"), new_ledger(server, "dress"), api_url, small=small)
         with kafka(home) as bootstrap:
             ledgers = [new_ledger(server, name) for name in ("first", "taken")]
-            results += first_line.measured(_folder(home, "events"), ledgers, bootstrap, api_url, small=small)
-    return results
+            yield from first_line.measured(_folder(home, "events"), ledgers, bootstrap, api_url, small=small)
 
 
 def _folder(home: Path, name: str) -> Path:

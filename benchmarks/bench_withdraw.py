@@ -40,15 +40,13 @@ BYTES = 150_000
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC)
 
 
-def run(*, small: bool = False) -> list[Result]:
+def run(*, small: bool = False) -> Iterator[Result]:
     sizes = {"1k": 40} if small else {"1k": 1_000, "10k": 10_000}
     talents = 4 if small else 40
-    results: list[Result] = []
     with temporary_home() as home, postgres(home) as server, readers() as crowd:
         for name, assets in sizes.items():
             place = Place(home / name, new_ledger(server, f"ledger_{name}"))
-            results += asyncio.run(_measure(name, place, crowd, talents, assets // talents, small=small))
-    return results
+            yield from asyncio.run(_measure(name, place, crowd, talents, assets // talents, small=small))
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,7 @@ async def _bare_intake(settings: Settings, connection: asyncpg.Connection, count
         consumer.close()
 
 
-async def _our_intake(settings: Settings, ledger: PostgresLedger, connection: asyncpg.Connection, count: int) -> float:
+async def _our_intake(settings: Settings, ledger: PostgresLedger, count: int) -> float:
     """From the first record in hand to the last in the inbox: joining the group is not counted, as in the other."""
     registry = SourceRegistry.load(settings.folder("keys") / "sources.json")
     intake = GarmentIntake(settings, ledger, registry)

@@ -121,9 +121,25 @@ async def _measured(home: Path, url: str, api_url: str, given: Inputs, turns: in
 
 
 @dataclass(frozen=True)
+class Spent:
+    wall: float
+    cpu: float
+
+
+class Clock:
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def spent(self) -> Spent:
+        return Spent(time.perf_counter() - self._wall, time.process_time() - self._cpu)
+
+
+@dataclass(frozen=True)
 class Turn:
-    flow: float
-    bare: float
+    """Seconds on the clock and of this process's CPU, and what came of it."""
+
+    flow: Spent
+    bare: Spent
     frames: int
     published: int
 
@@ -134,17 +150,19 @@ def _results(draft: list[Turn], gpu: list[Turn], given: Inputs) -> list[Result]:
         f"{size}, {WORKERS} threads, {len(draft)} garments turn by turn after one to warm up; bare: the stage "
         "functions in a thread pool, files written, without ledger, consent, cache and Prefect"
     )
-    ratios = [each.flow / each.bare for each in draft]
-    taxes = [1000 * (each.flow - each.bare) / each.frames for each in draft]
-    seconds = f"flow {_listed(each.flow for each in draft)} s, bare {_listed(each.bare for each in draft)} s"
+    ratios = [each.flow.wall / each.bare.wall for each in draft]
+    taxes = [1000 * (each.flow.wall - each.bare.wall) / each.frames for each in draft]
+    seconds = f"flow {_listed(each.flow.wall for each in draft)} s, bare {_listed(each.bare.wall for each in draft)} s"
+    cpu = statistics.median(each.flow.cpu / each.bare.cpu for each in draft)
+    seconds += f" (CPU time of this process: ratio {cpu:.2f})"
     done = f"{sum(each.published for each in draft)} of {sum(each.frames for each in draft)} frames passed"
-    burnt = f"flow {_listed(each.flow for each in gpu)} s, bare {_listed(each.bare for each in gpu)} s"
+    burnt = f"flow {_listed(each.flow.wall for each in gpu)} s, bare {_listed(each.bare.wall for each in gpu)} s"
     return [
         Result("pipeline_over_bare", statistics.median(ratios), f"{how}; {seconds}; {done}; {circumstances()}"),
         Result("pipeline_tax_ms_per_asset", statistics.median(taxes), f"same runs, per frame: {_listed(taxes)} ms"),
         Result(
             "pipeline_over_bare_gpu_like",
-            statistics.median(each.flow / each.bare for each in gpu),
+            statistics.median(each.flow.wall / each.bare.wall for each in gpu),
             f"the same with a device that is busy {GPU_SECONDS:.0f} s a look, one look at a time; {burnt}",
         ),
     ]
@@ -175,21 +193,21 @@ class Pair:
         frames = len(self.given.twins) * len(self.given.scenes) * len(self.given.formats)
         return Turn(flow, bare, frames, published)
 
-    async def _bare(self, garment: Garment, generator: str) -> tuple[float, int]:
-        begun = time.perf_counter()
+    async def _bare(self, garment: Garment, generator: str) -> tuple[Spent, int]:
+        clock = Clock()
         passed = await asyncio.to_thread(self.bare.dress, garment, generator)
-        return time.perf_counter() - begun, passed
+        return clock.spent(), passed
 
-    async def _flow(self, number: int, garment: Garment, generator: str) -> tuple[float, int]:
+    async def _flow(self, number: int, garment: Garment, generator: str) -> tuple[Spent, int]:
         """From the claimed inbox row to the answer."""
         await accept(self.services.ledger, number, garment)
         claim = await self.services.ledger.claim("bench", 600)
         if claim is None:
             raise RuntimeError("there is nothing to claim")
         services = Services(**{**vars(self.services), "generator": generator})
-        begun = time.perf_counter()
+        clock = Clock()
         await work_on(claim, services, self.runner, 600)
-        took = time.perf_counter() - begun
+        took = clock.spent()
         rows = (await self.services.ledger.where(garment.sku))["inbox"]
         if rows[0]["state"] not in ("done", "dressed"):
             raise RuntimeError(f"{garment.sku} was not dressed: {rows[0]}")
