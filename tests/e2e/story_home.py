@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -180,20 +181,20 @@ class StoryHome:
     # ------------------------------------------------------------ wait
     async def planned(self, sku: str) -> None:
         """The garment's cells are decided; its images are being made."""
-        await self._soon("decisions where sku = $1 and outcome = 'permit'", sku)
+        await self.soon("decisions where sku = $1 and outcome = 'permit'", sku)
 
     async def storing(self, *garments: Sent) -> None:
         """The first image of these garments is being put into the store."""
-        await self._soon("assets where sku = any($1::text[])", [each.sku for each in garments])
+        await self.soon("assets where sku = any($1::text[])", [each.sku for each in garments])
 
-    async def _soon(self, statement: str, value: object) -> None:
+    async def soon(self, statement: str, value: object) -> None:
+        """Returns within milliseconds of the first such row."""
         connection = await asyncpg.connect(self.settings.ledger.url, timeout=60)
         try:
-
-            async def there() -> bool:
-                return bool(await connection.fetchval(f"select exists (select 1 from {statement})", value))
-
-            await until(there, statement, LONG)
+            end = time.monotonic() + LONG
+            while not await connection.fetchval(f"select exists (select 1 from {statement})", value):
+                assert time.monotonic() < end, f"not within {LONG:.0f} s: {statement}"
+                await asyncio.sleep(0.002)
         finally:
             await connection.close()
 

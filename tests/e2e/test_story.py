@@ -211,11 +211,17 @@ async def sweeper_in_the_middle_of_a_sweep(home: StoryHome) -> list[Sent]:
     os.kill(sweeper, signal.SIGSTOP)
     await home.send(*(second := home.pair("sweeper", version=2)))
 
+    async def due() -> list[str]:
+        rows = await home.rows("select object_id from objects where state = 'REVOKING' and kind = 'asset'")
+        return [row["object_id"] for row in rows]
+
     async def all_due() -> bool:
-        return await home.count("objects where state = 'REVOKING' and kind = 'asset'") == len(TWINS) * len(second)
+        return len(await due()) == len(TWINS) * len(second)
 
     await until(all_due, "the first version's images to take down", LONG)
+    to_go = await due()
     os.kill(sweeper, signal.SIGCONT)
+    await home.soon("evidence where object_id = any($1::text[])", to_go)
     await home.kill("sweeper")
     await home.back("sweeper", sweeper)
     return second
