@@ -25,6 +25,8 @@ WORK = 512
 """Longer side in pixels at which the mask is refined."""
 LEAST_CONFIDENCE = 0.60
 LEAST_CERTAINTY = 0.55
+LEAST_CONTRAST = 2.5
+"""CIELAB units across the outline; a garment laid on cloth of its own colour still casts that much of an edge."""
 
 
 def understand(
@@ -43,7 +45,7 @@ def understand(
     _check_mask(raw)
     alpha = alone(refine(upright, solid(raw)))
     alpha = _without_hanger(alpha)
-    _check_certainty(raw, alpha)
+    _check_certainty(upright, raw, alpha)
     _check_frame(alpha, problems)
     marks = find_landmarks(alpha, chosen)
     _check_marks(marks, chosen)
@@ -251,10 +253,31 @@ def _check_frame(alpha: F32, problems: list[str]) -> None:
     problems += [f"the garment touches the picture's {name} edge" for name, share in touching.items() if share > 0.05]
 
 
-def _check_certainty(raw: F32, alpha: F32) -> None:
-    """Refuse a cut-out that the network itself only half believes."""
+def _check_certainty(image: U8, raw: F32, alpha: F32) -> None:
+    """Refuse a cut-out that the network only half believes, or along whose outline the picture shows no edge."""
     if float(raw[alpha > 0.5].mean()) < LEAST_CERTAINTY:
         raise _refuse("unclear", "The garment cannot be told from its ground with any certainty.")
+    if edge_contrast(image, alpha) < LEAST_CONTRAST:
+        raise _refuse("no_garment", "No garment can be found in the photograph.")
+
+
+def edge_contrast(image: U8, alpha: F32) -> float:
+    """Median difference in CIELAB between the two sides of the outline, each averaged over a small window."""
+    scale = min(1.0, WORK / max(alpha.shape))
+    size = (max(8, round(alpha.shape[1] * scale)), max(8, round(alpha.shape[0] * scale)))
+    lab = cv2.cvtColor(
+        cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255, cv2.COLOR_RGB2LAB
+    )
+    inside = (cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > 0.5).astype(np.uint8)
+    window, means = (13, 13), []
+    for side in (inside, 1 - inside):
+        weight = cv2.erode(side, np.ones((5, 5), np.uint8)).astype(np.float32)
+        total, share = cv2.boxFilter(lab * weight[..., None], -1, window), cv2.boxFilter(weight, -1, window)
+        means.append(np.where(share[..., None] > 0.02, total / np.maximum(share, 1e-6)[..., None], np.nan))
+    rim = cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
+    difference = np.linalg.norm(means[0] - means[1], axis=2)[rim]
+    known = difference[np.isfinite(difference)]
+    return float(np.median(known)) if len(known) else 0.0
 
 
 def _check_marks(marks: Landmarks, category: Category) -> None:
