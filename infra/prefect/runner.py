@@ -9,6 +9,7 @@ import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import FlowRunCreate
 from prefect.client.schemas.objects import FlowRun
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.exceptions import Abort, CrashedRun, PrefectException
 from prefect.flow_engine import run_flow
 from prefect.flows import Flow
@@ -16,7 +17,7 @@ from prefect.states import Crashed, Pending, to_state_create
 
 from tasks.errors import ServiceUnavailable
 
-UNREACHABLE = (httpx.HTTPError, OSError, PrefectException, Abort, CrashedRun)
+UNREACHABLE = (httpx.HTTPError, OSError, PrefectException, Abort, CrashedRun, ConcurrencySlotAcquisitionError)
 """What the client raises when the server, and not the flow, is at fault."""
 
 
