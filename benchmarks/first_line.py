@@ -5,7 +5,7 @@ import hashlib
 import json
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,17 +42,16 @@ async def first_line(inbox_id: int, sku: str, version: int) -> None:
         await bench().services.ledger.finish(bench().claim, "dressed", {})
 
 
-def measured(home: Path, ledgers: Sequence[str], bootstrap: str, api_url: str, *, small: bool) -> list[Result]:
+def measured(home: Path, ledgers: Sequence[str], bootstrap: str, api_url: str, *, small: bool) -> Iterator[Result]:
     settings = Settings(home=home, kafka=KafkaSettings(bootstrap=bootstrap))
     signer = load_source_signer(make_development_keys(home), DEMO_SOURCE)
     ensure_topics(settings.kafka)
     sending = KafkaProducer(bootstrap_servers=bootstrap, acks="all")
-    try:
-        taken = asyncio.run(_intake(settings, signer, sending, ledgers[1], 500 if small else 5_000))
-        first = asyncio.run(_first_line(settings, signer, sending, ledgers[0], api_url, 5 if small else 40))
+    try:  # few events first: an intake begins with all that the topic holds
+        yield asyncio.run(_first_line(settings, signer, sending, ledgers[0], api_url, 5 if small else 40))
+        yield asyncio.run(_intake(settings, signer, sending, ledgers[1], 500 if small else 5_000))
     finally:
         sending.close()
-    return [first, taken]
 
 
 def _event(number: int) -> tuple[str, bytes]:
