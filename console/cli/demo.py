@@ -99,6 +99,7 @@ async def _tell(settings: Settings) -> Told:
             with progress.live():
                 await asyncio.to_thread(story.send_garments, before, versions)
                 await story.all_dressed([entry["sku"] for entry in before], versions, 1800)
+            out.print()
             live = await core.ledger.assets(state="PUBLISHED", limit=1)
             urls["asset"] = f"{urls['gate']}/assets/{live[0].asset_id}"
             out.print(f"  looks   {urls['console']}/\n  Prefect {urls['prefect']}/\n  asset   {urls['asset']}")
