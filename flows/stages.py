@@ -232,11 +232,18 @@ async def publish_looks(twin_id: str) -> Report:
     """Mark and publish what passed. Publishing asks consent again, under the talent's lock."""
     at_work = bench()
     at_work.check_lease()
-    candidates = at_work.candidates.pop(twin_id, [])
-    outcomes = await all_of(_publish_one(candidate) for candidate in candidates)
-    for outcome in outcomes:
-        at_work.counts[outcome] += outcome != "stopped"  # counted when it is decided anew
+    outcomes = await all_of(_publish_and_clear(twin_id, each) for each in at_work.candidates.get(twin_id, []))
+    del at_work.candidates[twin_id]
     return {"twin": twin_id, **{outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))}}
+
+
+async def _publish_and_clear(twin_id: str, candidate: Candidate) -> str:
+    """Off the bench only once it is settled: what a ledger or store that was away left open is tried again."""
+    at_work = bench()
+    outcome = await _publish_one(candidate)
+    at_work.candidates[twin_id] = [each for each in at_work.candidates[twin_id] if each is not candidate]
+    at_work.counts[outcome] += outcome != "stopped"  # counted when it is decided anew
+    return outcome
 
 
 async def _publish_one(candidate: Candidate) -> str:
