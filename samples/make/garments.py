@@ -175,12 +175,11 @@ def _wrinkles(flat: Flat, canvas: Canvas, fabric: Fabric, rng: np.random.Generat
     warp = cloud(shape, 7 * per, rng), cloud(shape, 7 * per, rng)
     y, x = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
     cx, cy = x / per - canvas.origin[0] / canvas.scale, y / per - canvas.origin[1] / canvas.scale
+    straight = cx, cy
     cx, cy = cx + 0.9 * warp[0], cy + 0.9 * warp[1]
     out = 0.20 * cloud(shape, 13 * per, rng) + 0.075 * cloud(shape, 5 * per, rng)
-    ridge = 1 - np.abs(cloud(shape, 6 * per, rng))
-    out += 0.055 * np.clip(ridge, 0, 1) ** 3 * np.clip(cloud(shape, 12 * per, rng), 0, 1.5)
     for fold in flat.folds:
-        out += _ridge(cx, cy, fold)
+        out += _ridge(*(straight if fold.pressed else (cx, cy)), fold)
     out *= 0.8 + 1.6 * fabric.crumple
     return cv2.resize(out.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
 
@@ -191,7 +190,8 @@ def _ridge(x: F32, y: F32, fold: Fold) -> F32:
     length = float(np.hypot(*along)) + 1e-6
     s = ((x - a[0]) * along[0] + (y - a[1]) * along[1]) / length**2
     across = ((x - a[0]) * -along[1] + (y - a[1]) * along[0]) / length
-    across = across - 0.05 * length * np.sin(np.pi * np.clip(s, 0, 1))
+    if not fold.pressed:
+        across = across - 0.05 * length * np.sin(np.pi * np.clip(s, 0, 1))
     wide = fold.width * (0.6 + 0.9 * np.clip(s, 0, 1))
     profile = np.exp(-((across / wide) ** 2)) - 0.42 * np.exp(-(((across - 1.7 * wide) / (1.2 * wide)) ** 2))
     taper = np.clip(s / 0.15, 0, 1) * np.clip((1.0 - s) / 0.45, 0, 1)
@@ -212,8 +212,8 @@ def _lay(canvas: Canvas, piece: Piece, fabric: Fabric, wrinkles: F32) -> None:
     y = (y - canvas.origin[1]) / canvas.scale - piece.origin[1]
     turn = np.radians(piece.turn)
     folds = wrinkles[at]
-    u = x * np.cos(turn) + y * np.sin(turn) + 1.1 * folds
-    v = -x * np.sin(turn) + y * np.cos(turn) + 1.1 * folds
+    u = x * np.cos(turn) + y * np.sin(turn) + 0.7 * folds
+    v = -x * np.sin(turn) + y * np.cos(turn) + 0.7 * folds
     pleat = np.zeros_like(mask)
     if piece.pleats:
         u, pleat = _pleat(piece, x, y, u)
@@ -250,8 +250,8 @@ def _print(canvas: Canvas, picture: F32, at: tuple[float, float, float], wrinkle
     x, y, width = at
     height_px, width_px = canvas.alpha.shape
     rows, columns = np.mgrid[0:height_px, 0:width_px].astype(np.float32)
-    u = (columns - canvas.origin[0]) / canvas.scale - x + 0.8 * wrinkles
-    v = (rows - canvas.origin[1]) / canvas.scale - y + 0.8 * wrinkles
+    u = (columns - canvas.origin[0]) / canvas.scale - x + 0.6 * wrinkles
+    v = (rows - canvas.origin[1]) / canvas.scale - y + 0.6 * wrinkles
     per = picture.shape[1] / width
     inked = cv2.remap(picture, (u * per + picture.shape[1] / 2).astype(np.float32),
                       (v * per + picture.shape[0] / 2).astype(np.float32), cv2.INTER_LINEAR, borderValue=0)  # fmt: skip
@@ -335,7 +335,7 @@ def _bleed(colour: F32, alpha: F32) -> F32:
 def _sag(rgba: F32, scale: float, rng: np.random.Generator) -> tuple[F32, F32]:
     """Bend the whole a little, as cloth never lies straight. Also returns the displacement field (pixels)."""
     shape = rgba.shape[:2]
-    move = np.stack([cloud(shape, 16 * scale, rng), cloud(shape, 16 * scale, rng)], 2) * 0.32 * scale
+    move = np.stack([cloud(shape, 16 * scale, rng), cloud(shape, 16 * scale, rng)], 2) * 0.24 * scale
     move += np.stack([cloud(shape, 4 * scale, rng), cloud(shape, 4 * scale, rng)], 2) * 0.05 * scale
     y, x = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
     bent = cv2.remap(rgba, x + move[..., 0], y + move[..., 1], cv2.INTER_LINEAR, borderValue=0)

@@ -35,6 +35,8 @@ class Fold:
     b: Point
     width: float
     amount: float
+    pressed: bool = False
+    """A crease that was ironed in: it runs straight."""
 
 
 @dataclass
@@ -149,7 +151,7 @@ def sleeve_outline(t: Torso, angle: float) -> tuple[Points, Point, Point]:
     along = np.stack([np.cos(turn), np.sin(turn)], 1)
     across = np.stack([-along[:, 1], along[:, 0]], 1)
     start = float((under - top) @ across[0])
-    width = start + (t.cuff - start) * np.minimum(1, s * 1.05) ** 0.85
+    width = t.cuff + (start - t.cuff) * (1 - s) ** 1.7
     outer = np.concatenate([top[None], top + np.cumsum(along[:-1] * t.sleeve / (steps - 1), 0)])
     inner = outer + across * width[:, None]
     inner[0] = under

@@ -21,9 +21,9 @@ CAMERA_DISTANCE = 6.0
 
 @dataclass(frozen=True)
 class Studio:
-    """Frame in pixels and how many samples per pixel side are drawn."""
+    """Frame in pixels (narrow: a person stands in its middle) and how many samples per pixel side are drawn."""
 
-    width: int = 960
+    width: int = 560
     height: int = 1280
     samples: int = 2
     person: float = 0.905
@@ -53,6 +53,7 @@ class Layers:
     depth: F32 = field(init=False)
     material: npt.NDArray[np.int8] = field(init=False)
     normal: F32 = field(init=False)
+    tangent: F32 = field(init=False)
     position: F32 = field(init=False)
     template: F32 = field(init=False)
     label: npt.NDArray[np.uint8] = field(init=False)
@@ -63,7 +64,7 @@ class Layers:
         self.depth = np.full(shape, 1e9, np.float32)
         self.material = np.full(shape, -1, np.int8)
         self.label = np.zeros(shape, np.uint8)
-        self.normal, self.position, self.template = (np.zeros((*shape, 3), np.float32) for _ in range(3))
+        self.normal, self.position, self.template, self.tangent = (np.zeros((*shape, 3), np.float32) for _ in range(4))
         self.uv = np.zeros((*shape, 2), np.float32)
 
 
@@ -114,6 +115,8 @@ class Portrait:
         self.scale = studio.samples
         self.layers = Layers(studio.height * self.scale, studio.width * self.scale)
         self.rng = np.random.default_rng(looks.seed)
+        self.scalp = np.zeros(self.layers.depth.shape, np.float32)
+        """How much the skin carries the hair's colour (roots)."""
         body = model.groups["body"][0]
         used = vertices[np.unique(body)]
         self.lowest, tall = used[:, 2].min(), np.ptp(used[:, 2])
@@ -163,17 +166,21 @@ class Portrait:
         eyes = np.concatenate([groups["helper-l-eye"][0], groups["helper-r-eye"][0]])
         self.add(eyes, self.vertices, EYE, label=PARTS["head"])
         lashes = np.concatenate([tri for name, (tri, _) in groups.items() if "lash" in name])
-        self.add(lashes, self.vertices, LASH, label=PARTS["head"])
+        level = self.model.template[np.unique(groups["helper-l-eye"][0])].mean(0)[2]
+        self.add(lashes, self.vertices, LASH, keep=lambda at, _: at[:, 2] > level - 0.001, label=PARTS["head"])
 
     def add_clothing(self) -> None:
         """Fitted tank top and shorts: the body, smoothed over the chest and lifted by 5 mm."""
         body, z = self.model.groups["body"][0], self.model.template[:, 2]
-        chest = ((z > 0.10) & (z < 0.5)).astype(np.float64)
-        cloth = smooth(self.vertices, body, 8, 0.5 * chest)
-        cloth = cloth + vertex_normals(cloth, body) * 0.004
+        trunk = ramp(z, -0.20, -0.12) * (1 - ramp(z, 0.44, 0.50))
+        taut = smooth(self.vertices, body, 26, 0.55 * trunk)
+        normals = vertex_normals(self.vertices, body)
+        over = ((taut - self.vertices) * normals).sum(1)
+        lift = np.clip(over + 0.002, 0.003, 0.030)  # cloth spans hollows and never lies inside the body
+        cloth = smooth(self.vertices + normals * lift[:, None], body, 10, 0.5 * trunk)
         # the body's own surface first, so that no strip of skin shows where the smoothed cloth lies inside it
         self.add(body, self.vertices, CLOTHING, keep=_tank_and_shorts, label=PARTS["clothing"], lift=0.002)
-        self.add(body, cloth, CLOTHING, keep=_tank_and_shorts, label=PARTS["clothing"], lift=0.03)
+        self.add(body, cloth, CLOTHING, keep=_tank_and_shorts, label=PARTS["clothing"], lift=0.04)
 
     def add_hair(self) -> None:
         from samples.make.hair import add_hair
@@ -183,9 +190,10 @@ class Portrait:
 
 def _tank_and_shorts(template: F32, label: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """Where the base clothing lies, in template space: x across, y depth (front < 0), z up."""
-    across, front, z = np.abs(template[:, 0]), template[:, 1] < -0.02, template[:, 2]
-    trunk = np.isin(label, (PARTS["torso"], PARTS["upperleg.L"], PARTS["upperleg.R"]))
-    neck = np.where(front, 0.435, 0.49) + 0.085 * np.clip(across / 0.075, 0, 1.4) ** 2.6
-    armhole = 0.128 + 0.075 * np.clip((0.40 - z) / 0.085, 0, 1) ** 1.6
+    across, z = np.abs(template[:, 0]), template[:, 2]
+    trunk = np.isin(label, (PARTS["torso"], PARTS["neck"], PARTS["upperleg.L"], PARTS["upperleg.R"]))
+    behind = ramp(template[:, 1], -0.05, 0.05)
+    neck = 0.430 + 0.075 * behind + 0.095 * np.clip(across / 0.076, 0, 2.0) ** 3.4
+    armhole = 0.126 + 0.080 * np.clip((0.405 - z) / 0.090, 0, 1) ** 1.6
     tank = (z >= 0.03) & (z < neck) & ((across < armhole) | (z < 0.315))
     return trunk & (tank | ((z < 0.06) & (z > -0.215)))

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from samples.make.fabric import F32, Colour, rgb
+from samples.make.fabric import F32, rgb
 from samples.make.garments import cloud
 
 Rng = np.random.Generator
@@ -97,7 +97,11 @@ def interior(rng: Rng) -> F32:
     x, y = axes()
     base = ground_row(2.6)
     wall = _panelled_wall(x, y, base, rng)
-    light = 0.62 + 0.55 * np.exp(-(((x + 0.05) / 0.55) ** 2)) + 0.10 * np.exp(-(((x - 0.45) / 0.3) ** 2 + ((y - 0.35) / 0.4) ** 2))
+    light = (
+        0.62
+        + 0.55 * np.exp(-(((x + 0.05) / 0.55) ** 2))
+        + 0.10 * np.exp(-(((x - 0.45) / 0.3) ** 2 + ((y - 0.35) / 0.4) ** 2))
+    )
     wall = wall * light[..., None] * np.array([0.98, 1.0, 1.02], np.float32)
     wall = _window(wall, x, y, rng)
     wall = blur(wall, 5.0)
@@ -118,7 +122,12 @@ def _panelled_wall(x: F32, y: F32, base: float, rng: Rng) -> F32:
     """Painted wall with raised mouldings and a skirting board."""
     wall = np.broadcast_to(linear("#e6e3dc"), (SIZE, SIZE, 3)) * (1 + 0.012 * cloud((SIZE, SIZE), 160, rng))[..., None]
     relief = np.zeros((SIZE, SIZE), np.float32)
-    for left, right, top, bottom in ((0.31, 0.67, -0.2, 0.555), (0.71, 1.07, -0.2, 0.555), (0.31, 0.67, 0.60, base - 0.055), (0.71, 1.07, 0.60, base - 0.055)):
+    for left, right, top, bottom in (
+        (0.31, 0.67, -0.2, 0.555),
+        (0.71, 1.07, -0.2, 0.555),
+        (0.31, 0.67, 0.60, base - 0.055),
+        (0.71, 1.07, 0.60, base - 0.055),
+    ):
         edge = np.maximum(np.maximum(left - x, x - right), np.maximum(top - y, y - bottom))
         relief += np.exp(-(((edge - 0.000) / 0.0034) ** 2)) * 0.5 + np.exp(-(((edge + 0.009) / 0.002) ** 2)) * 0.3
     skirting = step(y, base - 0.034, base - 0.032)
@@ -141,11 +150,15 @@ def _window(wall: F32, x: F32, y: F32, rng: Rng) -> F32:
     for at in (0.10, 0.345, 0.592):
         bars = np.maximum(bars, np.exp(-(((y - at) / 0.006) ** 8)))
     view = outside * (1 - bars[..., None]) + linear("#d8d6d0") * 0.85 * bars[..., None]
-    frame = np.exp(-(((x - right - 0.012) / 0.013) ** 8)) * (y < bottom + 0.02) + np.exp(-(((y - bottom - 0.010) / 0.011) ** 8)) * (x < right + 0.024)
+    frame = np.exp(-(((x - right - 0.012) / 0.013) ** 8)) * (y < bottom + 0.02) + np.exp(
+        -(((y - bottom - 0.010) / 0.011) ** 8)
+    ) * (x < right + 0.024)
     wall = wall * (1 - np.clip(frame, 0, 1)[..., None]) + linear("#f2f0ea") * 0.95 * np.clip(frame, 0, 1)[..., None]
     room = wall * (1 - inside[..., None]) + view * inside[..., None]
     fold = 0.5 + 0.5 * np.sin(2 * np.pi * (x * 46 + 0.6 * np.sin(x * 40) + 0.12 * y))
-    curtain = (step(x, 0.168, 0.182) * (1 - step(x, 0.268, 0.286 + 0.0)) * (y < ground_row(2.6) - 0.012)).astype(np.float32)
+    curtain = (step(x, 0.168, 0.182) * (1 - step(x, 0.268, 0.286 + 0.0)) * (y < ground_row(2.6) - 0.012)).astype(
+        np.float32
+    )
     sheer = linear("#f3efe7") * (0.72 + 0.34 * fold)[..., None]
     room = room * (1 - 0.86 * curtain[..., None]) + sheer * 0.86 * curtain[..., None]
     return room + 0.16 * blur(room * inside[..., None], 90.0)
@@ -155,7 +168,9 @@ def _sun_on_floor(x: F32, y: F32) -> F32:
     """Two slanting panes of sunlight on the boards."""
     across, away = floor_metres(x, y)
     slant = across - 0.62 * away
-    pane = step(slant, -1.75, -1.68) * (1 - step(slant, -1.22, -1.15)) + step(slant, -1.05, -0.98) * (1 - step(slant, -0.52, -0.45))
+    pane = step(slant, -1.75, -1.68) * (1 - step(slant, -1.22, -1.15)) + step(slant, -1.05, -0.98) * (
+        1 - step(slant, -0.52, -0.45)
+    )
     return (pane * step(away, -0.35, -0.2) * (1 - step(away, 1.9, 2.1))).astype(np.float32)
 
 
@@ -171,10 +186,18 @@ def street(rng: Rng) -> F32:
     base = ground_row(9.0)
     across, away = floor_metres(x, y)
     paving = _paving(across, away, rng)
-    mirror = cv2.warpAffine(cv2.flip(far, 0), np.float32([[1, 0, 0], [0, 1, (2 * base - 1) * SIZE]]), (SIZE, SIZE), borderMode=cv2.BORDER_REFLECT)
+    mirror = cv2.warpAffine(
+        cv2.flip(far, 0),
+        np.float32([[1, 0, 0], [0, 1, (2 * base - 1) * SIZE]]),
+        (SIZE, SIZE),
+        borderMode=cv2.BORDER_REFLECT,
+    )
     mirror = cv2.GaussianBlur(mirror, (0, 0), sigmaX=12, sigmaY=90)
     wet = np.clip(0.55 + 0.35 * cloud((SIZE, SIZE), 170, rng, 0.35), 0.15, 1.0)
-    ambient = linear("#5c5668") * 0.62 + 0.35 * linear("#ffb981") * np.exp(-(((x - 0.42) / 0.4) ** 2 + ((y - 0.93) / 0.16) ** 2))[..., None]
+    ambient = (
+        linear("#5c5668") * 0.62
+        + 0.35 * linear("#ffb981") * np.exp(-(((x - 0.42) / 0.4) ** 2 + ((y - 0.93) / 0.16) ** 2))[..., None]
+    )
     floor = paving[..., None] * ambient + mirror * (0.34 * wet * (0.6 + 0.6 * paving))[..., None]
     focus = blur(floor, 9.0)
     soft = step(away, 0.6, 3.5)[..., None]
@@ -211,9 +234,13 @@ def _buildings(far: F32, rng: Rng) -> F32:
 
 
 def _sign(out: F32, a: tuple[int, int], b: tuple[int, int], near: float, rng: Rng) -> None:
-    ink = linear(str(rng.choice(["#ff4f6d", "#37c8ff", "#ffe066", "#ff8a3c", "#7dffb0", "#f4f4ff"]))) * rng.uniform(1.2, 2.4)
+    ink = linear(str(rng.choice(["#ff4f6d", "#37c8ff", "#ffe066", "#ff8a3c", "#7dffb0", "#f4f4ff"]))) * rng.uniform(
+        1.2, 2.4
+    )
     x0, y0 = int(rng.integers(a[0], b[0])), int(rng.uniform(0.18, 0.42) * SIZE)
-    cv2.rectangle(out, (x0, y0), (x0 + int(24 + 40 * near), y0 + int(90 + 210 * near)), tuple(float(c) for c in ink), -1)
+    cv2.rectangle(
+        out, (x0, y0), (x0 + int(24 + 40 * near), y0 + int(90 + 210 * near)), tuple(float(c) for c in ink), -1
+    )
 
 
 def _bokeh(rng: Rng) -> F32:
@@ -232,7 +259,9 @@ def _bokeh(rng: Rng) -> F32:
         layer = cv2.GaussianBlur(layer, (0, 0), 2.0)
         y0, x0 = centre[1] - half, centre[0] - half
         rows, columns = slice(max(0, y0), min(SIZE, y0 + len(layer))), slice(max(0, x0), min(SIZE, x0 + len(layer)))
-        out[rows, columns] += layer[rows.start - y0 : rows.stop - y0, columns.start - x0 : columns.stop - x0, None] * ink
+        out[rows, columns] += (
+            layer[rows.start - y0 : rows.stop - y0, columns.start - x0 : columns.stop - x0, None] * ink
+        )
     return out
 
 
@@ -283,7 +312,9 @@ def _leaf_light(rng: Rng) -> F32:
         for _ in range(count):
             side = 1 if rng.random() < 0.7 else 0
             root = (rng.uniform(0.80, 1.08) if side else rng.uniform(-0.1, 0.1), rng.uniform(-0.06, 0.40))
-            _frond(mask, root, rng.uniform(2.5, 3.6) if side else rng.uniform(-0.2, 0.6), size * rng.uniform(0.7, 1.1), rng)
+            _frond(
+                mask, root, rng.uniform(2.5, 3.6) if side else rng.uniform(-0.2, 0.6), size * rng.uniform(0.7, 1.1), rng
+            )
         total = total * (1 - 0.80 * blur(mask, sigma))
     return total
 

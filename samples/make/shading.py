@@ -39,25 +39,16 @@ def _albedo(portrait: Portrait) -> F32:
     skin = _skin(portrait)
     out[L.material == SKIN] = skin[L.material == SKIN]
     _paint_eyes(portrait, out)
-    out[L.material == LASH] = linear((34, 26, 24))
+    out[L.material == LASH] = linear((46, 34, 30))
     weave = 1 + 0.025 * cloud(shape, 3 * portrait.scale, portrait.rng, 1)
     cloth = L.material == CLOTHING
     out[cloth] = (linear(CLOTH) * weave[..., None])[cloth]
-    z = L.template[..., 2]
-    seam = cloth & (np.abs(z - 0.06) < 0.0018)
-    out[seam] *= 0.86
     rim = cloth.astype(np.uint8) - cv2.erode(cloth.astype(np.uint8), np.ones((3 * portrait.scale,) * 2, np.uint8))
     out[rim > 0] *= 0.92
     hair = L.material == HAIR
-    strand = cv2.GaussianBlur(
-        portrait.rng.standard_normal(shape).astype(np.float32),
-        (0, 0),
-        sigmaX=0.8 * portrait.scale,
-        sigmaY=10 * portrait.scale,
-    )
-    strand *= 6 * portrait.scale**0.5
-    base = linear(looks.hair) * (1 + 0.28 * np.clip(strand, -2, 2))[..., None]
-    out[hair] = base[hair]
+    tone = L.template[hair][:, :1]
+    root = 0.55 + 0.45 * L.template[hair][:, 1:2]
+    out[hair] = linear(looks.hair) * np.clip(tone, 0.5, 1.6) * root
     return out
 
 
@@ -78,23 +69,29 @@ def _skin(portrait: Portrait) -> F32:
     lips = 0.62 * cv2.GaussianBlur(lips, (0, 0), 0.9 * portrait.scale)[..., None]
     out = out * (1 - lips) + lips * tone * np.array([0.90, 0.60, 0.60], np.float32)
     hair = linear(looks.hair)
+    roots = 0.80 * portrait.scalp[..., None]
+    out = out * (1 - roots) + roots * (0.55 * hair + 0.10 * tone)
     brow = 0.85 * _brows(portrait)[..., None] * head[..., None]
-    out = out * (1 - brow) + brow * np.minimum(hair, tone * 0.5)
+    out = out * (1 - brow) + brow * np.minimum(hair * 1.1, tone * 0.45)
     if looks.beard:
         out = _beard(portrait, out, hair, head)
     return out.astype(np.float32)
 
 
 def _brows(portrait: Portrait) -> F32:
+    """Brows as soft arches of short hairs, a little higher outside than inside."""
     L, model = portrait.layers, portrait.model
     eye = model.template[np.unique(model.groups["helper-l-eye"][0])].mean(0)
     across = np.abs(L.template[..., 0])
-    arch = eye[2] + 0.0215 + 0.0050 * np.sin(np.clip((across - 0.014) / 0.042, 0, 1) * 2.2)
-    thick = 0.0030 * (1 - 0.45 * ramp(across, 0.030, 0.054))
-    line = np.exp(-(((L.template[..., 2] - arch) / thick) ** 2))
-    return (line * ramp(across, 0.011, 0.019) * (1 - ramp(across, 0.044, 0.056)) * (L.template[..., 1] < -0.08)).astype(
-        np.float32
+    s = np.clip((across - 0.013) / 0.044, 0, 1)
+    arch = eye[2] + 0.0225 + 0.0052 * np.sin(np.pi * s**1.25 * 0.86) - 0.0030 * ramp(s, 0.72, 1.0)
+    thick = 0.0036 * (1 - 0.55 * ramp(s, 0.45, 1.0)) * (0.75 + 0.25 * ramp(s, 0.0, 0.2))
+    line = np.exp(-(np.abs((L.template[..., 2] - arch) / thick) ** 2.4))
+    hairs = 1 + 0.22 * np.sin(
+        (L.template[..., 0] * 2300) + (L.template[..., 2] - arch) * 2600 * np.sign(L.template[..., 0])
     )
+    ends = ramp(across, 0.010, 0.020) * (1 - ramp(across, 0.047, 0.058))
+    return np.clip(line * hairs * ends * (L.template[..., 1] < -0.08), 0, 1).astype(np.float32)
 
 
 def _beard(portrait: Portrait, skin: F32, hair: F32, head: npt.NDArray[np.bool_]) -> F32:
@@ -103,7 +100,13 @@ def _beard(portrait: Portrait, skin: F32, hair: F32, head: npt.NDArray[np.bool_]
         portrait.layers.template[..., 1],
         portrait.layers.template[..., 2],
     )
-    jaw = (1 - ramp(z, 0.628, 0.655)) * ramp(x + 0.6 * (0.632 - z), -0.01, 0.012) * (y < -0.03) * head
+    jaw = (
+        (1 - ramp(z, 0.628, 0.655))
+        * ramp(x + 0.6 * (0.632 - z), -0.01, 0.012)
+        * (y < -0.03)
+        * ramp(z, 0.592, 0.612)
+        * head
+    )
     moustache = np.exp(-(((z - 0.6515) / 0.0055) ** 2)) * (1 - ramp(x, 0.022, 0.030)) * (y < -0.12)
     amount = (portrait.looks.beard * np.clip(jaw + 0.7 * moustache, 0, 1))[..., None]
     return (skin * (1 - amount) + amount * (0.45 * hair + 0.30 * skin)).astype(np.float32)
@@ -172,7 +175,7 @@ def _occlusion(portrait: Portrait, covered: npt.NDArray[np.bool_]) -> F32:
     height, width = depth.shape
     small = cv2.resize(depth, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
     total = np.zeros_like(depth)
-    for sigma, amount in ((5, 2.4), (16, 1.8), (36, 1.0)):
+    for sigma, amount in ((5, 1.6), (16, 1.2), (36, 0.8)):
         blurred = cv2.GaussianBlur(np.minimum(small, CAMERA_DISTANCE + 0.25), (0, 0), sigma * portrait.scale / 2)
         total += amount * np.clip(depth - cv2.resize(blurred, (width, height)), 0, 0.05)
     return np.exp(-3.2 * total).astype(np.float32)
@@ -182,7 +185,7 @@ def _light(portrait: Portrait, albedo: F32, shadow: F32, occlusion: F32) -> F32:
     L = portrait.layers
     n = L.normal
     skin, eye, hair = L.material == SKIN, L.material == EYE, L.material == HAIR
-    key = np.clip((n @ KEY.astype(np.float32) + 0.30) / 1.30, 0, 1) ** 1.15 * (1 - 0.62 * shadow)
+    key = np.clip((n @ KEY.astype(np.float32) + 0.30) / 1.30, 0, 1) ** 1.15 * (1 - 0.52 * shadow)
     fill = np.clip((n @ FILL.astype(np.float32) + 0.45) / 1.45, 0, 1)
     sky = 0.5 + 0.5 * n[..., 2]
     light = key[..., None] * 0.92 * np.array([1.02, 1.0, 0.97], np.float32)
@@ -196,5 +199,22 @@ def _light(portrait: Portrait, albedo: F32, shadow: F32, occlusion: F32) -> F32:
     gloss = np.zeros(shine.shape, np.float32)
     gloss[skin] = (0.022 * shine**10 + 0.020 * shine**48)[skin]
     gloss[eye] = (0.6 * shine**110)[eye]
-    gloss[hair] = (0.05 * shine**16)[hair]
-    return (albedo * light + (gloss * (1 - 0.7 * shadow))[..., None]).astype(np.float32)
+    lit = albedo * light
+    lit[hair] = _hair_light(portrait, albedo, shadow, occlusion)[hair]
+    return (lit + (gloss * (1 - 0.7 * shadow))[..., None]).astype(np.float32)
+
+
+def _hair_light(portrait: Portrait, albedo: F32, shadow: F32, occlusion: F32) -> F32:
+    """Strands after Kajiya and Kay: light across the strand, a shifted highlight, broad form from the soft normal."""
+    L = portrait.layers
+    key = KEY.astype(np.float32)
+    along = L.tangent @ key
+    across = np.sqrt(np.clip(1 - along * along, 0, 1))
+    form = np.clip((L.normal @ key + 0.45) / 1.45, 0, 1)
+    half = key + np.array([0, -1, 0], np.float32)
+    half /= np.linalg.norm(half)
+    shine = np.sqrt(np.clip(1 - (L.tangent @ half + 0.08) ** 2, 0, 1)) ** 42 * form
+    sky = 0.5 + 0.5 * L.normal[..., 2]
+    level = (0.25 + 0.95 * across * form * (1 - 0.55 * shadow) + 0.30 * sky) * (0.55 + 0.45 * occlusion)
+    tint = 0.6 * albedo + 0.034
+    return (albedo * level[..., None] * 1.05 + (0.85 * shine * (1 - 0.6 * shadow))[..., None] * tint).astype(np.float32)

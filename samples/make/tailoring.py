@@ -333,7 +333,9 @@ def _leg_details(flat: Flat, sign: float, at: Point, leg: tuple[float, ...], cre
     flat.stitches.append(flip(pocket - [0.5, 0], sign))
     middle = (out + inner) / 2
     if crease:
-        flat.folds.append(Fold((sign * (waist * 0.55), top + 8), (sign * middle, top + length), 0.7, 0.32))
+        flat.folds.append(
+            Fold((sign * (waist * 0.55), top + 8), (sign * middle, top + length), 0.7, 0.32, pressed=True)
+        )
     for k in range(5):
         reach = rng.uniform(5, 13)
         end = (sign * reach * 1.1, top + rise - 6 + k * 4 + rng.uniform(-2, 2))

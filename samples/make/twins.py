@@ -22,6 +22,7 @@ from samples.make.shading import shade
 from schemas.twin import PARTS
 
 PACK = Path(__file__).parent.parent / "pack" / "twins"
+WIDTH = 960
 JOINTS = {
     "neck": "neck01", "shoulder.L": "upperarm01.L", "shoulder.R": "upperarm01.R", "elbow.L": "lowerarm01.L",
     "elbow.R": "lowerarm01.R", "wrist.L": "wrist.L", "wrist.R": "wrist.R", "hip.L": "upperleg01.L",
@@ -51,17 +52,28 @@ def _body(gender: float, age: float, muscle: float, weight: float, height: float
     }  # fmt: skip
 
 
+GENTLE = {
+    "mouth-angles-up": 0.35,
+    "l-eye-height2-incr": -0.35,
+    "r-eye-height2-incr": -0.35,
+    "nipple-point-incr": -1.0,
+    "nipple-size-incr": -1.0,
+    "breast-point-incr": -0.7,
+}
+"""Given to everybody: a friendlier mouth, and a smooth chest below the base clothing."""
+
+
 PEOPLE = {
-    "ada": Person("Ada", _body(1, 0.69, 0.5, 0.45, 0.45, 0.05, 0.05, 0.9), Looks((236, 196, 172), (104, 68, 42), "long", (92, 110, 96), seed=1), head=(4, 0)),
-    "bo": Person("Bo", _body(0, 0.69, 0.68, 0.5, 0.44, 0.9, 0.05, 0.05), Looks((98, 64, 48), (24, 20, 19), "buzz", (60, 40, 30), seed=2), arms=(26, 28)),
-    "cleo": Person("Cleo", _body(1, 0.72, 0.25, 1.0, 0.40, 0.5, 0.1, 0.4, cupsize=0.6, firmness=0.45), Looks((168, 118, 86), (30, 23, 20), "bob", (70, 46, 30), seed=3), arms=(23, 24), head=(-4, 0)),
-    "dara": Person("Dara", _body(1, 0.70, 0.5, 0.38, 0.36, 0.05, 0.9, 0.05, cupsize=0.3), Looks((226, 184, 152), (26, 22, 21), "bob", (58, 40, 30), seed=4), head=(3, 2)),
-    "elin": Person("Elin", _body(1, 0.94, 0.42, 0.62, 0.38, 0.05, 0.05, 0.9, firmness=0.35), Looks((238, 204, 186), (186, 182, 176), "short", (110, 126, 134), seed=5), arms=(25, 26)),
-    "femi": Person("Femi", _body(0, 0.70, 0.85, 0.58, 0.48, 0.75, 0.05, 0.2), Looks((124, 84, 60), (22, 18, 17), "curls", (56, 38, 28), beard=0.75, seed=6), arms=(24, 24)),
-    "goro": Person("Goro", _body(0, 0.70, 0.45, 0.36, 0.42, 0.05, 0.9, 0.05), Looks((222, 178, 144), (24, 21, 21), "short", (54, 38, 28), seed=7), head=(-3, 0)),
-    "hana": Person("Hana", _body(1, 0.74, 0.55, 0.62, 0.42, 0.3, 0.4, 0.3), Looks((206, 156, 122), (40, 28, 23), "bun", (80, 56, 36), seed=8), head=(4, -1)),
-    "ines": Person("Ines", _body(1, 0.69, 0.6, 0.5, 0.52, 0.55, 0.05, 0.4, cupsize=0.35), Looks((150, 102, 74), (34, 25, 21), "curls", (66, 46, 32), seed=9)),
-    "jun": Person("Jun", _body(0, 0.80, 0.22, 1.0, 0.45, 0.1, 0.25, 0.65), Looks((232, 190, 164), (92, 62, 42), "short", (96, 104, 92), beard=0.4, seed=10), arms=(22, 23), head=(3, 0)),
+    "ada": Person("Ada", _body(1, 0.69, 0.5, 0.45, 0.45, 0.05, 0.05, 0.9), Looks((236, 196, 172), (104, 68, 42), "long", (92, 110, 96), seed=1), head=(4, 0), local={"head-scale-horiz-incr": -0.2, "nose-scale-vert-incr": 0.2, "chin-width-incr": -0.4, "l-cheek-bones-incr": 0.4, "r-cheek-bones-incr": 0.4}),
+    "bo": Person("Bo", _body(0, 0.69, 0.68, 0.5, 0.44, 0.9, 0.05, 0.05), Looks((98, 64, 48), (24, 20, 19), "buzz", (60, 40, 30), seed=2), arms=(26, 28), local={"nose-width3-incr": 0.3, "chin-prominent-incr": 0.3}),
+    "cleo": Person("Cleo", _body(1, 0.72, 0.25, 1.0, 0.40, 0.5, 0.1, 0.4, cupsize=0.6, firmness=0.45), Looks((168, 118, 86), (30, 23, 20), "bob", (70, 46, 30), seed=3), arms=(23, 24), head=(-4, 0), local={"head-fat-incr": 0.3, "l-cheek-volume-incr": 0.5, "r-cheek-volume-incr": 0.5, "mouth-scale-horiz-incr": 0.2}),
+    "dara": Person("Dara", _body(1, 0.70, 0.5, 0.38, 0.36, 0.05, 0.9, 0.05, cupsize=0.3), Looks((226, 184, 152), (26, 22, 21), "bob", (58, 40, 30), seed=4), head=(3, 2), local={"nose-scale-horiz-incr": -0.2, "mouth-scale-horiz-incr": -0.2, "chin-width-incr": -0.2}),
+    "elin": Person("Elin", _body(1, 0.94, 0.42, 0.62, 0.38, 0.05, 0.05, 0.9, firmness=0.35), Looks((238, 204, 186), (186, 182, 176), "short", (110, 126, 134), seed=5), arms=(25, 26), local={"head-age-incr": 0.4, "nose-hump-incr": 0.4, "nose-scale-depth-incr": 0.3}),
+    "femi": Person("Femi", _body(0, 0.70, 0.85, 0.58, 0.48, 0.75, 0.05, 0.2), Looks((124, 84, 60), (22, 18, 17), "curls", (56, 38, 28), beard=0.75, seed=6), arms=(24, 24), local={"chin-height-incr": 0.2, "mouth-lowerlip-volume-incr": 0.3}),
+    "goro": Person("Goro", _body(0, 0.70, 0.45, 0.36, 0.42, 0.05, 0.9, 0.05), Looks((222, 178, 144), (24, 21, 21), "short", (54, 38, 28), seed=7), head=(-3, 0), local={"head-scale-horiz-incr": -0.25, "nose-curve-convex": 0.2, "chin-prominent-incr": 0.2}),
+    "hana": Person("Hana", _body(1, 0.74, 0.55, 0.62, 0.42, 0.3, 0.4, 0.3), Looks((206, 156, 122), (40, 28, 23), "bun", (80, 56, 36), seed=8), head=(4, -1), local={"nose-point-up": 0.2, "mouth-upperlip-volume-incr": 0.3}),
+    "ines": Person("Ines", _body(1, 0.69, 0.6, 0.5, 0.52, 0.55, 0.05, 0.4, cupsize=0.35), Looks((150, 102, 74), (34, 25, 21), "afro", (66, 46, 32), seed=9), local={"l-cheek-bones-incr": 0.5, "r-cheek-bones-incr": 0.5, "mouth-lowerlip-volume-incr": 0.4}),
+    "jun": Person("Jun", _body(0, 0.80, 0.22, 1.0, 0.45, 0.1, 0.25, 0.65), Looks((232, 190, 164), (92, 62, 42), "short", (96, 104, 92), beard=0.4, seed=10), arms=(22, 23), head=(3, 0), local={"head-fat-incr": 0.3, "nose-width1-incr": 0.3, "chin-width-incr": 0.3}),
 }  # fmt: skip
 
 
@@ -79,23 +91,25 @@ def rotations(person: Person) -> Rotations:
 def draw(model: BodyModel, twin: str, folder: Path, studio: Studio) -> dict[str, Any]:
     """Write every file of one twin; returns its twin.json."""
     person = PEOPLE[twin]
-    vertices, bones = model.pose(person.body, rotations(person), person.local)
+    vertices, bones = model.pose(person.body, rotations(person), GENTLE | person.local)
     portrait = Portrait(model, vertices, studio, person.looks)
     portrait.add_body()
     portrait.add_clothing()
     portrait.add_hair()
-    colour, alpha = shade(portrait)
+    colour, alpha = (_pad(a) for a in shade(portrait))
     folder.mkdir(parents=True, exist_ok=True)
     step = studio.samples
-    parts = _downsample_labels(portrait.layers.label, portrait.layers.material >= 0, step)
-    body_parts = _downsample_labels(portrait.bare_label, portrait.bare_depth < 1e8, step)
+    parts = _pad(_downsample_labels(portrait.layers.label, portrait.layers.material >= 0, step))
+    body_parts = _pad(_downsample_labels(portrait.bare_label, portrait.bare_depth < 1e8, step))
     parts[alpha < 0.02] = 0
     _write_image(folder / "standing.webp", colour, alpha)
     _write_png(folder / "standing.parts.png", parts)
     _write_png(folder / "standing.body.png", body_parts)
-    depth = portrait.bare_depth[step // 2 :: step, step // 2 :: step]
+    depth = _pad(portrait.bare_depth[step // 2 :: step, step // 2 :: step], 1e9)
     _write_png(folder / "standing.depth.png", np.where(depth < 1e8, depth * 10_000, 0).astype(np.uint16))
-    normal = portrait.bare_normal[step // 2 :: step, step // 2 :: step] * np.where(body_parts > 0, 1, 0)[..., None]
+    normal = (
+        _pad(portrait.bare_normal[step // 2 :: step, step // 2 :: step]) * np.where(body_parts > 0, 1, 0)[..., None]
+    )
     camera_normal = np.stack([normal[..., 0], -normal[..., 2], normal[..., 1]], -1)
     encoded = np.where((body_parts > 0)[..., None], np.rint((camera_normal + 1) * 127.5), 0).astype(np.uint8)
     Image.fromarray(encoded).save(folder / "standing.normal.png", optimize=True)
@@ -103,6 +117,12 @@ def draw(model: BodyModel, twin: str, folder: Path, studio: Studio) -> dict[str,
     record = _record(twin, person, portrait, vertices, bones, used, colour, alpha, parts, body_parts)
     (folder / "twin.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     return record
+
+
+def _pad(drawn: np.ndarray, value: float = 0) -> np.ndarray:
+    """Widen what was drawn (only the frame's middle holds anybody) to the full width."""
+    side = (WIDTH - drawn.shape[1]) // 2
+    return np.pad(drawn, ((0, 0), (side, side)) + ((0, 0),) * (drawn.ndim - 2), constant_values=value)
 
 
 def _downsample_labels(label: np.ndarray, covered: np.ndarray, step: int) -> np.ndarray:
@@ -158,7 +178,9 @@ def _record(twin: str, person: Person, portrait: Portrait, vertices: F64, bones:
     for side in "lr":
         points[f"eye.{side.upper()}"] = vertices[np.unique(model.groups[f"helper-{side}-eye"][0])].mean(0)
     xy, _ = view.project(np.stack(list(points.values())))
-    keypoints = {name: [round(float(v / step), 1) for v in at] for name, at in zip(points, xy, strict=True)}
+    margin = (WIDTH - portrait.studio.width) / 2
+    xy = xy / step + [margin, 0]
+    keypoints = {name: [round(float(v), 1) for v in at] for name, at in zip(points, xy, strict=True)}
     keypoints |= _silhouette_points(body_parts, keypoints)
     face = (parts == PARTS["head"]) & (alpha > 0.95)
     tone = np.clip(np.median(colour[face], 0), 0, 1) ** (1 / 2.2) * 255
@@ -176,14 +198,14 @@ def _record(twin: str, person: Person, portrait: Portrait, vertices: F64, bones:
     return {
         "twin_id": f"tw-{twin}", "talent_id": f"tal-{twin}", "display_name": person.name, "adult": True,
         "height_m": round(height, 3), "measurements_cm": _measure(model, vertices, bones),
-        "skin_tone": "#" + "".join(f"{int(round(float(v))):02x}" for v in tone),
-        "hair": {"colour": "#%02x%02x%02x" % person.looks.hair, "style": person.looks.hairstyle}, "synthetic": True,
+        "skin_tone": "#" + "".join(f"{round(float(v)):02x}" for v in tone),
+        "hair": {"colour": "#{:02x}{:02x}{:02x}".format(*person.looks.hair), "style": person.looks.hairstyle}, "synthetic": True,
         "poses": [{
             "pose": "standing", "image": "standing.webp", "parts": "standing.parts.png", "body_parts": "standing.body.png",
-            "depth": "standing.depth.png", "normals": "standing.normal.png", "width": portrait.studio.width,
+            "depth": "standing.depth.png", "normals": "standing.normal.png", "width": WIDTH,
             "height": portrait.studio.height, "keypoints": keypoints,
             "camera": {
-                "focal_px": view.focal / step, "cx": view.cx / step, "cy": view.cy / step,
+                "focal_px": view.focal / step, "cx": view.cx / step + margin, "cy": view.cy / step,
                 "rotation": [[1, 0, 0], [0, -1, 0], [0, 0, -1]], "translation": [0.0, view.level, CAMERA_DISTANCE],
             },
             "ground_y": float(ys.max()),
@@ -247,7 +269,7 @@ def _measure(model: BodyModel, vertices: F64, bones: dict[str, F64]) -> dict[str
 
     length = lambda a, b: round(float(np.linalg.norm(bones[a] - bones[b])) * 100, 1)  # noqa: E731 - used thrice below
     return {
-        "bust": max(map(girth, levels(0.22, 0.34))), "waist": min(map(girth, levels(0.10, 0.22))),
+        "bust": max(map(girth, levels(0.28, 0.42))), "waist": min(map(girth, levels(0.10, 0.22))),
         "hip": max(map(girth, levels(-0.08, 0.06))),
         "shoulder_width": length("upperarm01.L", "upperarm01.R"),
         "arm_length": round(length("upperarm01.L", "lowerarm01.L") + length("lowerarm01.L", "wrist.L"), 1),
@@ -261,6 +283,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[])
     arguments = parser.parse_args()
     os.environ["ANNY_CACHE_DIR"] = arguments.cache  # anny reads it when it is imported, which is later
+    cv2.setNumThreads(1)
     model = BodyModel()
     for twin in PEOPLE:
         if not arguments.only or f"tw-{twin}" in arguments.only:
