@@ -206,7 +206,10 @@ class Story:
             if data is not None and tombstone_of(data) is None:
                 raise ChecksFailed(f"the store still holds {key} of the withdrawn {talent_id}")
             tombstones += 1
-        self.told.assets_revoked = sum(asset.state == "REVOKED" and asset.cause == "withdrawn" for asset in assets)
+        self.told.assets_revoked = sum(
+            asset.state == "REVOKED" and asset.cause == "withdrawn" and asset.published_at is not None
+            for asset in assets
+        )
         self.show({"tombstones": tombstones, "revoked": self.told.assets_revoked})
 
     # ------------------------------------------------------------ the end
