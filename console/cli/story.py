@@ -27,6 +27,10 @@ Emit = Callable[[Sequence[bytes]], float]
 Show = Callable[[dict[str, Any]], None]
 
 
+TOLD = 8
+"""Garments of the pack that the story tells of; the others are there to be emitted."""
+
+
 @dataclass
 class Told:
     """What happened, in the words of `likeness demo --once --json`."""
@@ -52,6 +56,7 @@ class Story:
         self.pack, self.emit, self.show = pack, emit, show
         self.grants: list[dict[str, Any]] = json.loads((pack / "grants.json").read_text())
         self.entries: list[dict[str, Any]] = json.loads((pack / "garments" / "garments.json").read_text())
+        self.entries = self.entries[:TOLD]
         self.told = Told()
         self.gate = self.settings.gate.public_url
 

@@ -44,11 +44,13 @@ def understand(
     raw = segmenter.cut_out(upright)
     _check_mask(raw)
     alpha = alone(refine(upright, solid(raw)))
-    alpha = _without_hanger(alpha)
+    alpha = _without_hanger(fill_own_colour(upright, alpha))
     _check_certainty(upright, raw, alpha)
     _check_frame(alpha, problems)
     marks = find_landmarks(alpha, chosen)
     _check_marks(marks, chosen)
+    if chosen == "outerwear" and marks.sleeve == "none":
+        raise _refuse("sleeves_hidden", "The sleeves cannot be told from the body: lay them away from it.")
     colour = decontaminate(upright, alpha)
     rgba = np.dstack([colour, np.rint(alpha * 255).astype(np.uint8)])
     return GarmentCutout(
@@ -221,6 +223,27 @@ def alone(alpha: F32) -> F32:
         if not at_border and area < 0.02 * largest:
             kept[hole_label == hole] = 1.0
     return kept
+
+
+def fill_own_colour(image: U8, alpha: F32) -> F32:
+    """Fill holes that look like the cloth around them; gaps through which the ground is seen stay open."""
+    lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    garment, out = alpha > 0.5, alpha.copy()
+    count, label, _, _ = cv2.connectedComponentsWithStats((~garment).astype(np.uint8), connectivity=4)
+    borders = np.unique(np.concatenate([label[0], label[-1], label[:, 0], label[:, -1]]))
+    outside = np.isin(label, borders) & ~garment
+    ground = np.median(lab[outside], axis=0) if outside.any() else np.full(3, np.inf)
+    for hole in range(1, count):
+        if hole in borders:
+            continue
+        inside = label == hole
+        ring = (cv2.dilate(inside.astype(np.uint8), np.ones((15, 15), np.uint8)) > 0) & garment
+        if not ring.any():
+            continue
+        colour = np.median(lab[inside], axis=0)
+        if np.linalg.norm(colour - np.median(lab[ring], axis=0)) < np.linalg.norm(colour - ground):
+            out[cv2.dilate(inside.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0] = 1.0
+    return out
 
 
 def _without_hanger(alpha: F32) -> F32:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from tasks.errors import UnusablePhotograph
-from tasks.imaging.cutout import ADVICE, decontaminate, solid, understand
+from tasks.imaging.cutout import ADVICE, decontaminate, fill_own_colour, solid, understand
 from tasks.imaging.pictures import F32, U8
 from tasks.ports import Recognition
-from tests.unit.test_landmarks import TEE
+from tests.unit.test_landmarks import TANK, TEE
 
 GROUND, CLOTH = (228, 224, 218), (150, 40, 60)
 
@@ -129,6 +129,21 @@ def test_what_the_network_half_believes_inside_cloth_is_cloth() -> None:
     raw[250:350, 200:300] = 0.3
     assert solid(raw.astype(np.float32))[300, 250] >= 0.9
     assert solid(np.full((80, 80), 0.3, np.float32)).max() <= 0.3
+
+
+def test_a_hole_of_the_cloths_colour_is_filled_and_a_view_of_the_ground_is_not() -> None:
+    image, alpha = photograph(), TEE.copy()
+    alpha[250:300, 200:250] = 0
+    alpha[400:450, 200:250] = 0
+    image[400:450, 200:250] = GROUND
+    filled = fill_own_colour(image, alpha)
+    assert filled[275, 225] == 1
+    assert filled[425, 225] == 0
+
+
+def test_a_jacket_whose_sleeves_lie_on_it_is_refused() -> None:
+    seer = ByColour(kinds={"outerwear": 0.95})
+    assert refusal(photograph(TANK), seer, "outerwear").code == "sleeves_hidden"
 
 
 def test_decontamination_leaves_the_inside_alone() -> None:
