@@ -12,9 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
+from console.cli.story import TOLD
 from tests.e2e.story_home import PACK, ROOT, is_tombstone, verified
 
-pytestmark = pytest.mark.timeout(2400)  # the slowest test of all: ten garments on ten twins in up to nine frames
+pytestmark = pytest.mark.timeout(2400)  # the slowest test of all: eight garments on ten twins in up to twelve frames
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def home_of(told: dict[str, Any]) -> Path:
 
 
 def test_everything_of_the_pack_was_dressed_blocked_or_rejected(told: dict[str, Any]) -> None:
-    entries = json.loads((PACK / "garments" / "garments.json").read_text())
+    entries = json.loads((PACK / "garments" / "garments.json").read_text())[:TOLD]
     scenes = json.loads((PACK / "scenes" / "scenes.json").read_text())
     assert told["garments"] == len(entries)
     assert told["twins"] == len(list((PACK / "twins").iterdir()))
